@@ -1,0 +1,44 @@
+"""M3I Pre-training and InternImage for the OpenMMLab family.
+
+Importing the package is cheap: it checks the installed OpenMMLab line, makes
+``_base_ = 'm3i_mm::...'`` resolvable and puts the stand-in for MMCV's
+compiled ops in reach. Nothing of torch, MMPretrain or MMDetection is imported.
+"""
+
+import os.path as osp
+
+from .compat import check_dependencies
+from .version import __version__
+
+OPENMMLAB_LINE = check_dependencies()
+
+from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
+
+# A submodule instead of the distribution makes MMEngine take the directory of
+# that file, which is right for wheels, editable installs and checkouts alike.
+MODULE2PACKAGE.setdefault('m3i_mm', 'm3i_mm.version')
+
+__all__ = ['OPENMMLAB_LINE', '__version__', 'get_config_path']
+
+
+def get_config_path(name: str) -> str:
+    """Return the path of a config that ships with the package.
+
+    It serves configs that are read before ``m3i_mm`` is imported::
+
+        _base_ = [__import__('m3i_mm').get_config_path('m3i/....py')]
+
+    Args:
+        name (str): Path below ``configs/``, e.g. ``'m3i/_base_/model.py'``.
+
+    Returns:
+        str: The absolute path.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+    """
+    root = osp.join(osp.dirname(osp.abspath(__file__)), '.mim', 'configs')
+    path = osp.join(root, name)
+    if not osp.isfile(path):
+        raise FileNotFoundError(f'm3i_mm has no config {name!r} in {root}')
+    return path
