@@ -1,0 +1,99 @@
+"""Training with several processes on a machine without a GPU.
+
+MMEngine calls ``torch.cuda.set_device`` when it starts its process group and
+hands a GPU index to DDP. Without CUDA the group is therefore started here,
+with gloo, and the config is told to wrap the model without devices.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from torch import distributed
+
+__all__ = ['setup_cpu_processes', 'world_size']
+
+
+def world_size(launcher: str) -> int:
+    """Return the number of processes that a launcher started.
+
+    Args:
+        launcher (str): ``'none'``, ``'pytorch'`` or ``'slurm'``.
+    """
+    variable = {'pytorch': 'WORLD_SIZE', 'slurm': 'SLURM_NTASKS'}
+    if launcher == 'none':
+        return 1
+    return int(os.environ[variable[launcher]])
+
+
+def setup_cpu_processes(cfg: Config) -> None:
+    """Start a gloo process group if there are processes but no GPU.
+
+    Args:
+        cfg (Config): The config, changed in place: the backend, the model
+            wrapper, and batch normalisation without synchronisation, which
+            PyTorch has on GPUs only.
+    """
+    launcher = cfg.get('launcher', 'none')
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    if launcher == 'slurm':
+        _export_slurm_ranks()
+    # One thread per process, as MMEngine sets too, so that processes which
+    # share the cores do not slow each other down
+    torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', '1')))
+    if not distributed.is_initialized():
+        distributed.init_process_group('gloo')
+    if cfg.get('sync_bn') is not None or _replace_sync_bn(cfg.model):
+        cfg.sync_bn = None
+        print_log(
+            'SyncBN needs GPUs: batch statistics are those of each process',
+            logger='current',
+        )
+    if cfg.get('strategy') is None:
+        wrapper = cfg.get('model_wrapper_cfg') or dict(
+            find_unused_parameters=cfg.get('find_unused_parameters', False)
+        )
+        wrapper.setdefault('type', 'MMDistributedDataParallel')
+        wrapper.setdefault('broadcast_buffers', False)
+        wrapper['device_ids'] = None
+        cfg.model_wrapper_cfg = wrapper
+    elif cfg.strategy.type == 'DDPStrategy':
+        wrapper = cfg.strategy.setdefault('model_wrapper', {})
+        wrapper.setdefault('type', 'MMDistributedDataParallel')
+        wrapper.setdefault('broadcast_buffers', False)
+        wrapper['device_ids'] = None
+
+
+def _export_slurm_ranks() -> None:
+    """Set the variables that ``init_process_group`` reads from Slurm's."""
+    first_node = subprocess.run(
+        ['scontrol', 'show', 'hostname', os.environ['SLURM_NODELIST']],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()[0]
+    os.environ.setdefault('MASTER_ADDR', first_node)
+    os.environ.setdefault('MASTER_PORT', '29500')
+    os.environ['RANK'] = os.environ['SLURM_PROCID']
+    os.environ['LOCAL_RANK'] = os.environ['SLURM_LOCALID']
+    os.environ['WORLD_SIZE'] = os.environ['SLURM_NTASKS']
+
+
+def _replace_sync_bn(node: Any) -> bool:
+    """Replace ``type='SyncBN'`` by ``'BN'`` in place; say if there was one."""
+    children: list[Any] = []
+    found = False
+    if isinstance(node, dict):
+        found = node.get('type') == 'SyncBN'
+        if found:
+            node['type'] = 'BN'
+        children = list(node.values())
+    elif isinstance(node, (list, tuple)):
+        children = list(node)
+    return any([found, *map(_replace_sync_bn, children)])
