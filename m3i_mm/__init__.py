@@ -14,9 +14,12 @@ OPENMMLAB_LINE = check_dependencies()
 
 from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
 
+from .mmcv_importer import install_importer  # noqa: E402
+
 # A submodule instead of the distribution makes MMEngine take the directory of
 # that file, which is right for wheels, editable installs and checkouts alike.
 MODULE2PACKAGE.setdefault('m3i_mm', 'm3i_mm.version')
+install_importer()
 
 __all__ = ['OPENMMLAB_LINE', '__version__', 'get_config_path']
 
