@@ -1,0 +1,5 @@
+"""Models: backbones, necks, heads and the pre-training framework."""
+
+from .backbones import *  # noqa: F403
+from .classifiers import build_internimage_classifier  # noqa: F401
+from .necks import *  # noqa: F403

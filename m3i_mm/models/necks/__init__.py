@@ -1,0 +1,9 @@
+"""Necks."""
+
+from .internimage_necks import (
+    AttentionPoolingNeck,
+    ConvPoolingNeck,
+    StageFusion,
+)
+
+__all__ = ['AttentionPoolingNeck', 'ConvPoolingNeck', 'StageFusion']
