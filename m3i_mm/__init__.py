@@ -19,6 +19,10 @@ from .mmcv_importer import install_importer  # noqa: E402
 # A submodule instead of the distribution makes MMEngine take the directory of
 # that file, which is right for wheels, editable installs and checkouts alike.
 MODULE2PACKAGE.setdefault('m3i_mm', 'm3i_mm.version')
+if OPENMMLAB_LINE == 'onedl':
+    # its distribution is not the `mmsegmentation` that MMEngine looks for, and
+    # on `mmseg::` configs installs over it
+    MODULE2PACKAGE['mmseg'] = 'mmseg.version'
 install_importer()
 
 __all__ = ['OPENMMLAB_LINE', '__version__', 'get_config_path']
