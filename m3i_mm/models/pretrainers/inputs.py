@@ -1,0 +1,317 @@
+"""t_x: what the image encoder sees.
+
+An input turns the views of a batch into *passes*: each holds the images of
+one forward pass of the encoder and says which images of the batch went in and
+which patches belong to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from m3i_mm.registry import MODELS
+
+from .batch import Batch
+from .encoders import encode_image, encode_visible_patches
+from .tokens import ImageTokens, upsample_mask
+
+__all__ = [
+    'BothViews',
+    'DropPatches',
+    'FillPixels',
+    'MaskToken',
+    'Member',
+    'Pass',
+    'PatchMask',
+    'PatchMix',
+    'SingleView',
+]
+
+
+@dataclass
+class Member:
+    """One image of the batch inside each input image.
+
+    Attributes:
+        rows (Tensor): Which images of the batch, ``(P, )``.
+        view (int): Which of their views.
+        owned (Tensor, optional): Boolean mask ``(P, h, w)`` of the patches
+            whose tokens speak of this image; None if all do.
+        hidden (Tensor, optional): Boolean mask ``(P, h, w)`` of the patches
+            of this image that the input does not show; None if it shows all.
+    """
+
+    rows: Tensor
+    view: int = 0
+    owned: Tensor | None = None
+    hidden: Tensor | None = None
+
+
+@dataclass
+class Pass:
+    """One forward pass of the encoder.
+
+    Attributes:
+        images (Tensor): Input images of shape ``(P, 3, H, W)``.
+        members (list[Member]): The images of the batch that they show.
+        encode (Callable, optional): How to encode them if not simply by
+            ``encode_image(backbone, neck, images)``.
+    """
+
+    images: Tensor
+    members: list[Member]
+    encode: Callable[[nn.Module, nn.Module | None, Tensor], ImageTokens] = (
+        encode_image
+    )
+
+
+def patch_grid(images: Tensor, patch_size: int) -> tuple[int, int]:
+    """Count the patches of images ``(B, 3, H, W)``.
+
+    Raises:
+        ValueError: If the size is not a multiple of the patch.
+    """
+    height, width = images.shape[-2:]
+    if height % patch_size or width % patch_size:
+        raise ValueError(
+            f'Images of {height}x{width} pixels do not divide into patches of '
+            f'{patch_size}: set the size of the views to a multiple of '
+            'patch_size'
+        )
+    return height // patch_size, width // patch_size
+
+
+@MODELS.register_module()
+class SingleView(BaseModule):
+    """The input is one view of each image, whole."""
+
+    num_members = 1
+
+    def forward(self, batch: Batch) -> list[Pass]:
+        """Return one pass over the first views, ``(B, 3, H, W)``."""
+        images = batch.view(0)
+        return [Pass(images, [Member(batch.rows)])]
+
+
+@MODELS.register_module()
+class BothViews(BaseModule):
+    """Each of two views is the input once; the other one is then the target.
+
+    This symmetrises an objective, as MoCo v3, BYOL and SimSiam do.
+    """
+
+    num_members = 1
+
+    def forward(self, batch: Batch) -> list[Pass]:
+        """Return a pass for each of the two views."""
+        return [
+            Pass(batch.view(view), [Member(batch.rows, view)])
+            for view in (0, 1)
+        ]
+
+
+@MODELS.register_module()
+class PatchMix(BaseModule):
+    """Mixes N images into one input, patch by patch (paper section 3, 4.2).
+
+    ``x = m * x_1 + (1 - m) * x_2`` with a random mask m that is constant on
+    patches and drawn for every pair, so one encoder pass serves N images and
+    masks each with the patches of the others. Neighbouring images of the
+    batch are mixed: 0 with 1, 2 with 3, ...
+
+    Args:
+        patch_size (int): Side of a mixing patch in pixels, a multiple of the
+            encoder's stride. Defaults to 16.
+        ratio (float | tuple[float, float]): Share of the patches that the
+            first image keeps. A range draws one ratio per batch. Only for
+            two images. Defaults to 0.5.
+        num_images (int): N. Defaults to 2.
+    """
+
+    def __init__(
+        self,
+        patch_size: int = 16,
+        ratio: float | tuple[float, float] = 0.5,
+        num_images: int = 2,
+    ) -> None:
+        super().__init__()
+        if num_images < 2:
+            raise ValueError(f'num_images must be at least 2: {num_images}')
+        if num_images > 2 and ratio != 0.5:
+            raise ValueError('ratio is a setting of mixes of two images')
+        self.patch_size = patch_size
+        self.num_members = num_images
+        self.pattern = MODELS.build(dict(type='UniformMask', ratio=ratio))
+
+    def forward(self, batch: Batch) -> list[Pass]:
+        """Mix the first views.
+
+        Returns:
+            list[Pass]: One pass over ``(B / N, 3, H, W)`` mixed images.
+
+        Raises:
+            ValueError: If the batch does not divide into mixes, or the image
+                not into patches.
+        """
+        images = batch.view(0)
+        if len(images) % self.num_members:
+            raise ValueError(
+                f'PatchMix mixes {self.num_members} images into one, but the '
+                f'batch has {len(images)}: choose a multiple and '
+                'drop_last=True'
+            )
+        grid = patch_grid(images, self.patch_size)
+        owner = self.draw_owners(
+            len(images) // self.num_members, grid, images.device
+        )
+        members = [
+            Member(
+                batch.rows[n :: self.num_members], 0, owner == n, owner != n
+            )
+            for n in range(self.num_members)
+        ]
+        return [Pass(mix_images(images, owner), members)]
+
+    def draw_owners(
+        self, pairs: int, grid: tuple[int, int], device: torch.device
+    ) -> Tensor:
+        """Draw which image each patch shows.
+
+        Returns:
+            Tensor: Member numbers of shape ``(pairs, rows, columns)``.
+        """
+        if self.num_members == 2:
+            return (~self.pattern(pairs, grid, device)).long()
+        cells = grid[0] * grid[1]
+        ranks = torch.rand(pairs, cells, device=device).argsort(1).argsort(1)
+        return (ranks * self.num_members // cells).view(pairs, *grid)
+
+
+def mix_images(images: Tensor, owner: Tensor) -> Tensor:
+    """Compose each input from the patches of its members.
+
+    Args:
+        images (Tensor): ``(P * N, 3, H, W)``, members of a mix in a row.
+        owner (Tensor): Member shown by each patch, ``(P, h, w)``.
+
+    Returns:
+        Tensor: Mixed images, ``(P, 3, H, W)``.
+    """
+    groups = images.unflatten(0, (len(owner), -1))  # -> (P, N, 3, H, W)
+    size = (images.shape[-2], images.shape[-1])
+    pixels = upsample_mask(owner, size)[:, None, None]  # (P, 1, 1, H, W)
+    pixels = pixels.expand(-1, -1, *groups.shape[2:])
+    return groups.gather(1, pixels).squeeze(1)
+
+
+@MODELS.register_module()
+class PatchMask(BaseModule):
+    """One view with a part of its patches hidden (masked image modelling).
+
+    Args:
+        patch_size (int): Side of a patch in pixels. Defaults to 16.
+        pattern (dict): Which patches are hidden, e.g. ``UniformMask`` or
+            ``BlockMask``. Defaults to 75 % drawn uniformly.
+        fill (dict): What stands in the place of a hidden patch:
+            ``DropPatches``, ``MaskToken`` or ``FillPixels``. Defaults to
+            ``dict(type='FillPixels')``, which suits any backbone.
+    """
+
+    num_members = 1
+
+    def __init__(
+        self,
+        patch_size: int = 16,
+        pattern: dict | None = None,
+        fill: dict | None = None,
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.pattern = MODELS.build(
+            pattern or dict(type='UniformMask', ratio=0.75)
+        )
+        self.fill = MODELS.build(fill or dict(type='FillPixels'))
+
+    def forward(self, batch: Batch) -> list[Pass]:
+        """Return one pass over the masked first views, ``(B, 3, H, W)``."""
+        images = batch.view(0)
+        grid = patch_grid(images, self.patch_size)
+        hidden = self.pattern(len(images), grid, images.device)
+        return [self.fill(images, batch.rows, hidden)]
+
+
+@MODELS.register_module()
+class FillPixels(BaseModule):
+    """Paints hidden patches in one colour; any backbone can follow.
+
+    Args:
+        value (float): Value of normalised pixels, 0 is the mean colour.
+            Defaults to 0.
+    """
+
+    def __init__(self, value: float = 0.0) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, images: Tensor, rows: Tensor, hidden: Tensor) -> Pass:
+        """Paint the hidden patches ``(B, h, w)`` of ``(B, 3, H, W)``."""
+        size = (images.shape[-2], images.shape[-1])
+        pixels = upsample_mask(hidden, size)[:, None]  # (B, 1, H, W)
+        return Pass(
+            images.masked_fill(pixels, self.value),
+            [Member(rows, hidden=hidden)],
+        )
+
+
+@MODELS.register_module()
+class DropPatches(BaseModule):
+    """Leaves hidden patches out of the sequence (MAE); plain ViTs only."""
+
+    def forward(self, images: Tensor, rows: Tensor, hidden: Tensor) -> Pass:
+        """Encode ``(B, 3, H, W)`` without the hidden patches ``(B, h, w)``."""
+
+        def encode(
+            backbone: nn.Module, neck: nn.Module | None, images: Tensor
+        ) -> ImageTokens:
+            if neck is not None:
+                raise ValueError(
+                    'DropPatches leaves no feature map for a '
+                    'neck: use FillPixels or MaskToken with it'
+                )
+            return encode_visible_patches(backbone, images, ~hidden)
+
+        return Pass(images, [Member(rows, hidden=hidden)], encode)
+
+
+@MODELS.register_module()
+class MaskToken(BaseModule):
+    """Lets the backbone put its mask token in place of hidden patches.
+
+    For backbones of MMPretrain whose ``forward`` takes ``(images, mask)`` and
+    which return all tokens, such as ``BEiTPretrainViT``.
+    """
+
+    def forward(self, images: Tensor, rows: Tensor, hidden: Tensor) -> Pass:
+        """Encode ``(B, 3, H, W)`` with the mask ``(B, h, w)``."""
+
+        def encode(
+            backbone: nn.Module, neck: nn.Module | None, images: Tensor
+        ) -> ImageTokens:
+            # (B, 1 + L, C)
+            tokens = backbone(images, hidden.to(images.dtype))[-1]
+            grid = (hidden.shape[1], hidden.shape[2])
+            extra = tokens.shape[1] - grid[0] * grid[1]
+            cells = torch.arange(grid[0] * grid[1], device=images.device)
+            return ImageTokens(
+                tokens[:, extra:],
+                cells.expand(len(images), -1),
+                grid,
+                tokens[:, 0] if extra else None,
+            )
+
+        return Pass(images, [Member(rows, hidden=hidden)], encode)

@@ -1,0 +1,282 @@
+"""P^: the distribution of the target given its prediction.
+
+The loss of a target is its negative log-likelihood (paper section 1.3). A
+Boltzmann distribution gives the softmax cross-entropy, a Gaussian the squared
+error. Losses are computed in float32 whatever the precision of training.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from m3i_mm.registry import MODELS
+
+from .targets import Target
+
+__all__ = ['Boltzmann', 'CrossCorrelation', 'Gaussian']
+
+
+def _per_image(losses: Tensor) -> Tensor:
+    """Average token losses: ``(P, T) -> (P, )``; ``(P, )`` stays."""
+    return losses.mean(dim=1) if losses.dim() == 2 else losses
+
+
+def _all_valid(target: Target, predictions: Tensor) -> Tensor:
+    if target.valid is not None:
+        return target.valid
+    return torch.ones(
+        len(predictions), dtype=torch.bool, device=predictions.device
+    )
+
+
+@MODELS.register_module()
+class Boltzmann(BaseModule):
+    r"""Softmax over representations (paper section 1.3).
+
+    .. math::
+        P(z_y | \hat z_y) =
+        \frac{\exp(\hat z_y^T z_y / \tau)}{\sum_{z} \exp(\hat z_y^T z / \tau)}
+
+    Targets with labels are normalised over all their representations
+    (categories, codes), others over themselves and the negatives.
+
+    Args:
+        temperature (float): :math:`\tau`. Defaults to 1.
+        learnable (bool): Whether to learn the temperature, as CLIP does.
+            Defaults to False.
+        min_temperature (float): Bound of a learned temperature.
+            Defaults to 0.01.
+        normalize (bool): Whether predictions and targets are scaled to unit
+            length. Defaults to False.
+        negatives (dict, optional): Config of the negatives of targets without
+            labels. Defaults to ``dict(type='BatchNegatives')``.
+        symmetric (bool): Average with the reverse direction, which tells the
+            prediction of a target from those of others. Defaults to False.
+        label_smoothing (float): Of targets with labels. Defaults to 0.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        learnable: bool = False,
+        min_temperature: float = 0.01,
+        normalize: bool = False,
+        negatives: dict[str, Any] | None = None,
+        symmetric: bool = False,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError(f'temperature must be positive: {temperature}')
+        log_temperature = torch.tensor(temperature).log()
+        if learnable:
+            self.log_temperature = nn.Parameter(log_temperature)
+        else:
+            self.register_buffer('log_temperature', log_temperature, False)
+        self.min_temperature = min_temperature if learnable else 0.0
+        self.normalize = normalize
+        self.negatives = MODELS.build(negatives or dict(type='BatchNegatives'))
+        self.symmetric = symmetric
+        self.label_smoothing = label_smoothing
+
+    @property
+    def temperature(self) -> Tensor:
+        """The temperature in use, a scalar."""
+        return self.log_temperature.exp().clamp(min=self.min_temperature)
+
+    def forward(self, predictions: Tensor, target: Target) -> Tensor:
+        """Compute the loss of each image.
+
+        Args:
+            predictions (Tensor): ``(P, C)`` or ``(P, T, C)``.
+            target (Target): The targets.
+
+        Returns:
+            Tensor: Negative log-likelihoods, ``(P, )``.
+        """
+        predictions, values = predictions.float(), target.values.float()
+        if target.labels is not None:
+            return self._classify(predictions, values, target)
+        valid = _all_valid(target, predictions)
+        losses = self._contrast(predictions, values, valid)
+        if self.symmetric:
+            reverse = self._contrast(values, predictions, valid)
+            losses = (losses + reverse) / 2
+        return losses
+
+    def _scale(self, features: Tensor) -> Tensor:
+        return F.normalize(features, dim=-1) if self.normalize else features
+
+    def _classify(
+        self, predictions: Tensor, values: Tensor, target: Target
+    ) -> Tensor:
+        assert target.labels is not None
+        logits = self._scale(predictions) @ self._scale(values).T
+        logits = logits / self.temperature
+        if target.bias is not None:
+            logits = logits + target.bias.float()
+        losses = F.cross_entropy(
+            logits.flatten(0, -2),
+            target.labels.flatten(),
+            reduction='none',
+            label_smoothing=self.label_smoothing,
+        )
+        return _per_image(losses.view(target.labels.shape))
+
+    def _contrast(
+        self, predictions: Tensor, values: Tensor, valid: Tensor
+    ) -> Tensor:
+        # one key per image: dense features are pooled (DenseCL)
+        pooled = [
+            self._scale(x.mean(1) if x.dim() == 3 else x)
+            for x in (values, predictions)
+        ]
+        negatives = self.negatives(pooled[0], pooled[1], valid)
+        predictions, values = self._scale(predictions), self._scale(values)
+        positive = (predictions * values).sum(-1, keepdim=True)
+        excluded = negatives.excluded
+        if predictions.dim() == 3:
+            excluded = excluded[:, None]  # (P, 1, M)
+        logits = predictions @ negatives.keys.T  # (P, M) or (P, T, M)
+        logits = logits.masked_fill(excluded, -torch.inf)
+        logits = torch.cat([positive, logits], -1) / self.temperature
+        return _per_image(-logits.log_softmax(-1)[..., 0])
+
+
+@MODELS.register_module()
+class Gaussian(BaseModule):
+    r"""Normal distribution around the prediction (paper section 1.3).
+
+    .. math::
+        -\log P(z_y | \hat z_y) =
+        \frac{\|z_y - \hat z_y\|^2}{2 \sigma^2} + \text{const}
+
+    per dimension: the loss is averaged over channels and tokens.
+
+    Args:
+        variance (float): :math:`\sigma^2`. Defaults to 0.5, which makes the
+            loss the mean squared error.
+        learnable (bool): Whether to learn the variance; the loss then holds
+            :math:`\frac12 \log \sigma^2` too. Defaults to False.
+        normalize (bool): Whether predictions and targets are scaled to unit
+            length; the loss is then summed over channels, 2 - 2 cos for a
+            variance of 0.5. Defaults to False.
+        regularizer (dict, optional): Config of a term against collapse, e.g.
+            ``dict(type='UniGradTerm')``. Defaults to None.
+    """
+
+    def __init__(
+        self,
+        variance: float = 0.5,
+        learnable: bool = False,
+        normalize: bool = False,
+        regularizer: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if variance <= 0:
+            raise ValueError(f'variance must be positive: {variance}')
+        log_variance = torch.tensor(variance).log()
+        self.learnable = learnable
+        if learnable:
+            self.log_variance = nn.Parameter(log_variance)
+        else:
+            self.register_buffer('log_variance', log_variance, False)
+        self.normalize = normalize
+        self.regularizer = (
+            None if regularizer is None else MODELS.build(regularizer)
+        )
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance in use, a scalar."""
+        return self.log_variance.exp()
+
+    def forward(self, predictions: Tensor, target: Target) -> Tensor:
+        """Compute the loss of each image.
+
+        Args:
+            predictions (Tensor): ``(P, C)`` or ``(P, T, C)``.
+            target (Target): The targets, of the same shape.
+
+        Returns:
+            Tensor: Negative log-likelihoods, ``(P, )``.
+
+        Raises:
+            ValueError: If the shapes differ.
+        """
+        predictions, values = predictions.float(), target.values.float()
+        if predictions.shape != values.shape:
+            raise ValueError(
+                f'The decoder predicts {tuple(predictions.shape)}, but the '
+                f'target is {tuple(values.shape)}: set its width to '
+                f'{values.shape[-1]}'
+            )
+        if self.normalize:
+            predictions = F.normalize(predictions, dim=-1)
+            values = F.normalize(values, dim=-1)
+        errors = (predictions - values).square().sum(-1)
+        width = 1 if self.normalize else values.shape[-1]
+        losses = errors / (2 * self.variance * width)
+        if self.learnable:
+            losses = losses + self.log_variance / 2
+        if self.regularizer is not None:
+            losses = losses + self.regularizer(predictions, values) / width
+        return _per_image(losses)
+
+
+@MODELS.register_module()
+class CrossCorrelation(BaseModule):
+    r"""Gaussian with de-correlated features (Barlow Twins).
+
+    For features standardised over the batch the squared error of a channel is
+    :math:`2 (1 - C_{ii})`, C the cross-correlation of prediction and target.
+    The loss is :math:`\sum_i (1 - C_{ii})^2 + \lambda \sum_{i \ne j}
+    C_{ij}^2` (Zbontar et al., 2021, eq. 1); its second term is the
+    regulariser.
+
+    Args:
+        embed_dims (int): Width C of the features.
+        decorrelation (float): :math:`\lambda`. Defaults to 0.0051.
+    """
+
+    def __init__(self, embed_dims: int, decorrelation: float = 0.0051) -> None:
+        super().__init__()
+        self.decorrelation = decorrelation
+        self.norm = nn.BatchNorm1d(embed_dims, affine=False)
+
+    def forward(self, predictions: Tensor, target: Target) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            predictions (Tensor): ``(P, C)``.
+            target (Target): Features of the same images, ``(P, C)``.
+
+        Returns:
+            Tensor: The loss of the batch for every image, ``(P, )``.
+        """
+        first = self.norm(predictions.float())
+        second = self.norm(target.values.float())
+        correlation = first.T @ second / (len(first) * get_world_size())
+        correlation = _sum_over_ranks(correlation)
+        errors = (
+            correlation
+            - torch.eye(len(correlation), device=correlation.device)
+        ).square()
+        diagonal = errors.diagonal().sum()
+        loss = diagonal + self.decorrelation * (errors.sum() - diagonal)
+        return loss.expand(len(first))
+
+
+def _sum_over_ranks(tensor: Tensor) -> Tensor:
+    """Sum over ranks with gradient."""
+    if get_world_size() == 1:
+        return tensor
+    from torch.distributed.nn.functional import all_reduce
+
+    return all_reduce(tensor)
