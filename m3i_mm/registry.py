@@ -75,7 +75,7 @@ EVALUATOR = _node(roots.EVALUATOR, 'evaluation')
 # collate and worker-init functions
 FUNCTIONS = _node(roots.FUNCTIONS, 'datasets')
 HOOKS = _node(roots.HOOKS, 'engine')
-LOOPS = _node(roots.LOOPS, 'engine')
+LOOPS = _node(roots.LOOPS, 'engine', 'evaluation')
 METRICS = _node(roots.METRICS, 'evaluation')
 MODELS = _node(roots.MODELS, 'models')
 OPTIM_WRAPPER_CONSTRUCTORS = _node(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')

@@ -1,0 +1,34 @@
+"""Evaluation of frozen features: kNN, linear probe, zero-shot, retrieval."""
+
+from .evaluate import EvaluationResult, build_model, evaluate, raw_pixels
+from .extraction import extract_features, pool_features, predict_features
+from .loop import FeatureEvalLoop, NamedDataLoaders
+from .metrics import (
+    FeatureMetric,
+    ImageTextRetrieval,
+    InstanceRetrieval,
+    KNNAccuracy,
+    LinearProbe,
+    ZeroShotAccuracy,
+)
+from .tables import FeatureTable, FieldError
+
+__all__ = [
+    'EvaluationResult',
+    'FeatureEvalLoop',
+    'FeatureMetric',
+    'FeatureTable',
+    'FieldError',
+    'ImageTextRetrieval',
+    'InstanceRetrieval',
+    'KNNAccuracy',
+    'LinearProbe',
+    'NamedDataLoaders',
+    'ZeroShotAccuracy',
+    'build_model',
+    'evaluate',
+    'extract_features',
+    'pool_features',
+    'predict_features',
+    'raw_pixels',
+]

@@ -1,0 +1,15 @@
+"""Metrics on frozen features, each a registry module of a config."""
+
+from .base import FeatureMetric
+from .classification import KNNAccuracy, LinearProbe
+from .retrieval import ImageTextRetrieval, InstanceRetrieval
+from .text import ZeroShotAccuracy
+
+__all__ = [
+    'FeatureMetric',
+    'ImageTextRetrieval',
+    'InstanceRetrieval',
+    'KNNAccuracy',
+    'LinearProbe',
+    'ZeroShotAccuracy',
+]
