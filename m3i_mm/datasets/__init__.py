@@ -1,0 +1,15 @@
+"""Data for pre-training and its evaluation."""
+
+from . import transforms
+from .faults import SampleError
+from .source_dataset import SampleIndex, SourceDataset
+from .sources import *  # noqa: F403
+from .stream_batch_sampler import StreamBatchSampler
+
+__all__ = [
+    'SampleError',
+    'SampleIndex',
+    'SourceDataset',
+    'StreamBatchSampler',
+    'transforms',
+]

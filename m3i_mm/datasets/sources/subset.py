@@ -1,0 +1,55 @@
+"""The samples of another source that have certain fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .base import Sample, Source
+
+__all__ = ['SubsetSource']
+
+
+class SubsetSource(Source):
+    """The matching samples of a source, kept in memory in stored order.
+
+    Args:
+        source (Source): The source to choose from; it is read once.
+        where (Mapping): Wanted values by field; a list, tuple or set stands
+            for any of its members.
+
+    Raises:
+        KeyError: If a sample lacks one of the fields.
+        ValueError: If no sample matches.
+    """
+
+    random_access = True
+
+    def __init__(self, source: Source, where: Mapping[str, Any]) -> None:
+        super().__init__(source.name)
+        self.samples = [sample for sample in source if _matches(sample, where)]
+        if not self.samples:
+            raise ValueError(
+                f'No sample of {source.name} has the fields {dict(where)}'
+            )
+        self.chunk_sizes = np.array([len(self.samples)])
+
+    def read_chunk(self, chunk: int) -> list[Sample]:
+        """Return the matching samples; there is one chunk."""
+        return self.samples
+
+
+def _matches(sample: Sample, where: Mapping[str, Any]) -> bool:
+    fields = sample['fields']
+    for name, wanted in where.items():
+        if name not in fields:
+            raise KeyError(
+                f'Sample {sample["sample_key"]} has no field {name!r}; '
+                f'it has {sorted(fields)}'
+            )
+        many = isinstance(wanted, list | tuple | set)
+        if fields[name] not in (wanted if many else [wanted]):
+            return False
+    return True

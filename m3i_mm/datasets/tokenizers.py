@@ -1,0 +1,108 @@
+"""Tokenizers: from a text to numbers, by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from m3i_mm.registry import TOKENIZER
+
+__all__ = [
+    'CLIPTokenizer',
+    'HuggingFaceTokenizer',
+    'Tokenizer',
+    'build_tokenizer',
+]
+
+
+class Tokenizer(ABC):
+    """Turns a text into a fixed number of token numbers.
+
+    Attributes:
+        context_length (int): The number of tokens of every text.
+        vocab_size (int): Token numbers are below it.
+    """
+
+    context_length: int
+    vocab_size: int
+
+    @abstractmethod
+    def __call__(self, text: str) -> Tensor:
+        """Encode a text.
+
+        Returns:
+            Tensor: Long, (context_length,): start token, text, end token, then
+            zeros. A longer text is cut, the end token stays.
+        """
+
+
+@TOKENIZER.register_module()
+class CLIPTokenizer(Tokenizer):
+    """The byte pair encoding of CLIP, from files that open_clip ships.
+
+    Start is 49406 and end is 49407.
+
+    Args:
+        context_length (int): The number of tokens. Defaults to 77.
+    """
+
+    def __init__(self, context_length: int = 77) -> None:
+        from open_clip.tokenizer import SimpleTokenizer
+
+        self.context_length = context_length
+        self.encoder = SimpleTokenizer(context_length=context_length)
+        self.vocab_size = self.encoder.vocab_size
+
+    def __call__(self, text: str) -> Tensor:
+        """Encode a text; see :meth:`Tokenizer.__call__`."""
+        return self.encoder(text)[0]
+
+
+@TOKENIZER.register_module()
+class HuggingFaceTokenizer(Tokenizer):
+    """A tokenizer of Hugging Face Transformers.
+
+    Args:
+        name (str): A name on the hub, or a folder with the files.
+        context_length (int): The number of tokens. Defaults to 77.
+    """
+
+    def __init__(self, name: str, context_length: int = 77) -> None:
+        try:
+            from transformers import AutoTokenizer
+        except ImportError as error:
+            raise ImportError(
+                f'The tokenizer {name!r} needs Transformers: '
+                "pip install 'transformers<5'"
+            ) from error
+        self.context_length = context_length
+        self.encoder = AutoTokenizer.from_pretrained(name)
+        self.vocab_size = len(self.encoder)
+
+    def __call__(self, text: str) -> Tensor:
+        """Encode a text; see :meth:`Tokenizer.__call__`."""
+        ids = self.encoder(
+            text, truncation=True, max_length=self.context_length
+        )['input_ids']
+        tokens = torch.zeros(self.context_length, dtype=torch.long)
+        tokens[: len(ids)] = torch.tensor(ids)
+        return tokens
+
+
+def build_tokenizer(tokenizer: str | dict) -> Tokenizer:
+    """Build a tokenizer from its name or config.
+
+    Args:
+        tokenizer (str | dict): ``'clip'``, the name of a Hugging Face
+            tokenizer, or a config of the registry ``TOKENIZER``.
+
+    Returns:
+        Tokenizer: The tokenizer.
+    """
+    if isinstance(tokenizer, dict):
+        return TOKENIZER.build(tokenizer)
+    if tokenizer == 'clip':
+        return CLIPTokenizer()
+    return HuggingFaceTokenizer(tokenizer)
