@@ -127,7 +127,7 @@ def build_metrics(
                 f'{type(metric).__name__} is no metric on frozen features; '
                 'FeatureEvalLoop takes those of m3i_mm.evaluation.metrics.'
             )
-        unknown = sorted(set(metric.sets) - set(sets))
+        unknown = sorted(set(metric.set_names) - set(sets))
         if unknown:
             raise ValueError(
                 f'{type(metric).__name__} uses the set {unknown[0]!r}, but '

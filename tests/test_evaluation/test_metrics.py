@@ -92,6 +92,20 @@ def test_instance_retrieval(tables):
     assert metric.chance(tables)['instance/group_R@1'] == pytest.approx(25)
 
 
+def test_a_list_of_sets_is_their_union(tables):
+    tables['more'] = make('more', feature=EYE[[3]], group=['new'])
+    tables['query'].columns['feature'] = EYE
+    one = InstanceRetrieval('group', gallery='bank', topk=(1,))
+    both = InstanceRetrieval('group', gallery=['bank', 'more'], topk=(1,))
+    assert one.evaluate(tables, None) == {'instance/group_R@1': 75}
+    assert both.evaluate(tables, None) == {'instance/group_R@1': 100}
+    assert both.set_names == ['query', 'bank', 'more']
+    with pytest.raises(FieldError, match=r"'bank \+ more' have no field 'x'"):
+        InstanceRetrieval('x', 'query', ['bank', 'more']).chance(
+            {**tables, 'query': make(x=[1])}
+        )
+
+
 def test_several_texts_per_image_and_images_per_text():
     # image 0: texts a, b; image 1: text b; image 2: text c
     table = make(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.device import get_device
@@ -11,14 +11,21 @@ from torch import nn
 
 from ..tables import FeatureTable
 
-__all__ = ['FeatureMetric']
+__all__ = ['FeatureMetric', 'SetNames']
+
+SetNames = str | Sequence[str]
+
+
+def _listed(names: SetNames) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 class FeatureMetric(ABC):
     """Computes numbers from the feature tables of one or several sets.
 
-    A subclass says in :attr:`sets` which sets it uses. Its results are named
-    ``prefix/name``, so ``save_best='knn/group_top1'`` finds them.
+    Wherever a metric takes the name of a set, a list of names means all their
+    samples together. Results are named ``prefix/name``, so that
+    ``save_best='knn/group_top1'`` finds them.
 
     Args:
         prefix (str, optional): Replaces :attr:`default_prefix`, for two
@@ -34,8 +41,13 @@ class FeatureMetric(ABC):
 
     @property
     @abstractmethod
-    def sets(self) -> tuple[str, ...]:
-        """Names of the sets that the metric uses."""
+    def sets(self) -> tuple[SetNames, ...]:
+        """What the metric works on: one or several sets for each role."""
+
+    @property
+    def set_names(self) -> list[str]:
+        """Names of all sets that the metric uses."""
+        return [name for names in self.sets for name in _listed(names)]
 
     @abstractmethod
     def compute(
@@ -88,6 +100,24 @@ class FeatureMetric(ABC):
             dict[str, float]: Percentages by ``prefix/name``.
         """
         return self._named(self.compute_chance(tables))
+
+    @staticmethod
+    def join(
+        tables: Mapping[str, FeatureTable], names: SetNames
+    ) -> FeatureTable:
+        """Return the table of one set, or of several one after the other.
+
+        Args:
+            tables (Mapping[str, FeatureTable]): Tables by set name.
+            names (str | Sequence[str]): The set or sets.
+
+        Returns:
+            FeatureTable: All their rows.
+        """
+        if isinstance(names, str):
+            return tables[names]
+        parts = [tables[name] for name in names]
+        return FeatureTable.concat(parts, ' + '.join(names))
 
     @property
     def device(self) -> torch.device:

@@ -18,7 +18,7 @@ from ..functional import (
     standardize,
 )
 from ..tables import FeatureTable, common_labels
-from .base import FeatureMetric
+from .base import FeatureMetric, SetNames
 
 __all__ = ['KNNAccuracy', 'LinearProbe', 'topk_accuracy']
 
@@ -53,8 +53,8 @@ class _BankClassifier(FeatureMetric):
 
     Args:
         field (str): The label, e.g. ``'gt_label'`` or ``'group'``.
-        bank (str): Name of the labelled training set.
-        query (str): Name of the set to classify.
+        bank (str | Sequence[str]): The labelled training set.
+        query (str | Sequence[str]): The set to classify.
         topk (Sequence[int]): Accuracies to report.
         feature (str): The column of vectors.
         prefix (str, optional): See :class:`FeatureMetric`.
@@ -63,8 +63,8 @@ class _BankClassifier(FeatureMetric):
     def __init__(
         self,
         field: str = 'gt_label',
-        bank: str = 'bank',
-        query: str = 'query',
+        bank: SetNames = 'bank',
+        query: SetNames = 'query',
         topk: Sequence[int] = (1,),
         feature: str = 'feature',
         prefix: str | None = None,
@@ -77,7 +77,7 @@ class _BankClassifier(FeatureMetric):
         self.feature = feature
 
     @property
-    def sets(self) -> tuple[str, ...]:
+    def sets(self) -> tuple[SetNames, ...]:
         """The bank and the queries."""
         return self.bank, self.query
 
@@ -101,8 +101,11 @@ class _BankClassifier(FeatureMetric):
         self, tables: Mapping[str, FeatureTable], model: nn.Module
     ) -> dict[str, float]:
         """Compute the accuracies; see :meth:`FeatureMetric.compute`."""
-        bank, query = tables[self.bank], tables[self.query]
-        (labels, targets), num_classes = self._labels(tables)
+        bank = self.join(tables, self.bank)
+        query = self.join(tables, self.query)
+        (labels, targets), num_classes = common_labels(
+            bank[self.field], query[self.field]
+        )
         scores = self.scores(
             bank.features(self.feature, self.device),
             labels.to(self.device),
@@ -118,20 +121,16 @@ class _BankClassifier(FeatureMetric):
         self, tables: Mapping[str, FeatureTable]
     ) -> dict[str, float]:
         """Always answer the most frequent classes of the bank."""
-        (labels, targets), num_classes = self._labels(tables)
+        (labels, targets), num_classes = common_labels(
+            self.join(tables, self.bank)[self.field],
+            self.join(tables, self.query)[self.field],
+        )
         frequency = torch.bincount(labels, minlength=num_classes)
         scores = frequency.expand(len(targets), -1)  # (Q, K)
         accuracy = topk_accuracy(scores, targets, self.topk)
         return {
             f'{self.field}_{key}': value for key, value in accuracy.items()
         }
-
-    def _labels(
-        self, tables: Mapping[str, FeatureTable]
-    ) -> tuple[list[Tensor], int]:
-        return common_labels(
-            tables[self.bank][self.field], tables[self.query][self.field]
-        )
 
 
 @METRICS.register_module()
@@ -142,8 +141,8 @@ class KNNAccuracy(_BankClassifier):
 
     Args:
         field (str): The label, e.g. ``'gt_label'`` or ``'group'``.
-        bank (str): Name of the labelled training set.
-        query (str): Name of the set to classify.
+        bank (str | Sequence[str]): The labelled training set.
+        query (str | Sequence[str]): The set to classify.
         k (int): Number of neighbours.
         temperature (float, optional): Weight of a neighbour, see
             :func:`~m3i_mm.evaluation.functional.knn_scores`; None gives each
@@ -158,8 +157,8 @@ class KNNAccuracy(_BankClassifier):
     def __init__(
         self,
         field: str = 'gt_label',
-        bank: str = 'bank',
-        query: str = 'query',
+        bank: SetNames = 'bank',
+        query: SetNames = 'query',
         k: int = 20,
         temperature: float | None = 0.07,
         topk: Sequence[int] = (1,),
@@ -189,8 +188,8 @@ class LinearProbe(_BankClassifier):
 
     Args:
         field (str): The label, e.g. ``'gt_label'`` or ``'group'``.
-        bank (str): Name of the labelled training set.
-        query (str): Name of the set to classify.
+        bank (str | Sequence[str]): The labelled training set.
+        query (str | Sequence[str]): The set to classify.
         C (float): Inverse strength of the L2 regularisation.
         scaling (str): ``'standardize'``, or ``'center_and_normalize'`` (unit
             rows, the protocol of MSN's low-shot evaluation).
@@ -208,8 +207,8 @@ class LinearProbe(_BankClassifier):
     def __init__(
         self,
         field: str = 'gt_label',
-        bank: str = 'bank',
-        query: str = 'query',
+        bank: SetNames = 'bank',
+        query: SetNames = 'query',
         C: float = 1.0,
         scaling: str = 'standardize',
         max_iter: int = 500,

@@ -11,7 +11,7 @@ from m3i_mm.registry import METRICS
 
 from ..functional import best_ranks, chance_recall, recall_at
 from ..tables import FeatureTable, common_labels
-from .base import FeatureMetric
+from .base import FeatureMetric, SetNames
 from .text import require_embedding
 
 __all__ = ['ImageTextRetrieval', 'InstanceRetrieval']
@@ -26,8 +26,8 @@ class InstanceRetrieval(FeatureMetric):
 
     Args:
         field (str): What makes two images the same, e.g. ``'concept'``.
-        query (str): Name of the set of queries.
-        gallery (str): Name of the set that is searched.
+        query (str | Sequence[str]): The set of queries.
+        gallery (str | Sequence[str]): The set that is searched.
         topk (Sequence[int]): Values of k.
         feature (str): The column of vectors.
         prefix (str, optional): See :class:`FeatureMetric`.
@@ -38,8 +38,8 @@ class InstanceRetrieval(FeatureMetric):
     def __init__(
         self,
         field: str,
-        query: str = 'query',
-        gallery: str = 'gallery',
+        query: SetNames = 'query',
+        gallery: SetNames = 'gallery',
         topk: Sequence[int] = (1, 5),
         feature: str = 'feature',
         prefix: str | None = None,
@@ -52,7 +52,7 @@ class InstanceRetrieval(FeatureMetric):
         self.feature = feature
 
     @property
-    def sets(self) -> tuple[str, ...]:
+    def sets(self) -> tuple[SetNames, ...]:
         """The queries and the gallery."""
         return self.query, self.gallery
 
@@ -60,12 +60,16 @@ class InstanceRetrieval(FeatureMetric):
         self, tables: Mapping[str, FeatureTable], model: nn.Module
     ) -> dict[str, float]:
         """Compute the recalls; see :meth:`FeatureMetric.compute`."""
-        (queries, gallery), _ = self._keys(tables)
-        queries, gallery = queries.to(self.device), gallery.to(self.device)
+        query = self.join(tables, self.query)
+        gallery = self.join(tables, self.gallery)
+        (wanted, offered), _ = common_labels(
+            query[self.field], gallery[self.field]
+        )
+        wanted, offered = wanted.to(self.device), offered.to(self.device)
         ranks = best_ranks(
-            tables[self.query].features(self.feature, self.device),
-            tables[self.gallery].features(self.feature, self.device),
-            lambda rows: queries[rows, None] == gallery,
+            query.features(self.feature, self.device),
+            gallery.features(self.feature, self.device),
+            lambda rows: wanted[rows, None] == offered,
         )
         recalls = recall_at(ranks, self.topk)
         return {f'{self.field}_R@{k}': value for k, value in recalls.items()}
@@ -74,19 +78,15 @@ class InstanceRetrieval(FeatureMetric):
         self, tables: Mapping[str, FeatureTable]
     ) -> dict[str, float]:
         """Rank the gallery at random."""
-        (queries, gallery), num_keys = self._keys(tables)
-        positives = torch.bincount(gallery, minlength=num_keys)[queries]
+        (wanted, offered), count = common_labels(
+            self.join(tables, self.query)[self.field],
+            self.join(tables, self.gallery)[self.field],
+        )
+        positives = torch.bincount(offered, minlength=count)[wanted]
         return {
-            f'{self.field}_R@{k}': chance_recall(positives, len(gallery), k)
+            f'{self.field}_R@{k}': chance_recall(positives, len(offered), k)
             for k in self.topk
         }
-
-    def _keys(
-        self, tables: Mapping[str, FeatureTable]
-    ) -> tuple[list[Tensor], int]:
-        return common_labels(
-            tables[self.query][self.field], tables[self.gallery][self.field]
-        )
 
 
 @METRICS.register_module()
@@ -100,7 +100,7 @@ class ImageTextRetrieval(FeatureMetric):
     ``caption/i2t_R@1``, ``caption/t2i_R@1`` and so on.
 
     Args:
-        query (str): Name of the set of pairs.
+        query (str | Sequence[str]): The set of pairs.
         image_field (str): What makes two rows show the same image.
         text_field (str): What makes two rows have the same text.
         topk (Sequence[int]): Values of k.
@@ -112,7 +112,7 @@ class ImageTextRetrieval(FeatureMetric):
 
     def __init__(
         self,
-        query: str = 'query',
+        query: SetNames = 'query',
         image_field: str = 'sample_key',
         text_field: str = 'sample_key',
         topk: Sequence[int] = (1, 5, 10),
@@ -125,7 +125,7 @@ class ImageTextRetrieval(FeatureMetric):
         self.topk = tuple(topk)
 
     @property
-    def sets(self) -> tuple[str, ...]:
+    def sets(self) -> tuple[SetNames, ...]:
         """The set of pairs."""
         return (self.query,)
 
@@ -133,7 +133,7 @@ class ImageTextRetrieval(FeatureMetric):
         self, tables: Mapping[str, FeatureTable], model: nn.Module
     ) -> dict[str, float]:
         """Compute both directions; see :meth:`FeatureMetric.compute`."""
-        table = tables[self.query]
+        table = self.join(tables, self.query)
         for column in ('image_embedding', 'text_embedding'):
             require_embedding(table, column, model)
         pairs = self._pairs(table)
@@ -151,7 +151,9 @@ class ImageTextRetrieval(FeatureMetric):
         self, tables: Mapping[str, FeatureTable]
     ) -> dict[str, float]:
         """Rank the texts, and the images, at random."""
-        images, texts = self._pairs(tables[self.query]).unique(dim=1)
+        images, texts = self._pairs(self.join(tables, self.query)).unique(
+            dim=1
+        )
         positives = {'i2t': images.bincount(), 't2i': texts.bincount()}
         sizes = {'i2t': len(positives['t2i']), 't2i': len(positives['i2t'])}
         return {

@@ -9,14 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m3i_mm.registry import METRICS, TOKENIZER
+from m3i_mm.datasets.tokenizers import Tokenizer, build_tokenizer
+from m3i_mm.registry import METRICS
 
 from ..extraction import unwrap
 from ..functional import class_embeddings
 from ..functional.zero_shot import Template
 from ..prompts import named_class_names, named_templates
 from ..tables import FeatureTable, FieldError
-from .base import FeatureMetric
+from .base import FeatureMetric, SetNames
 from .classification import topk_accuracy
 
 __all__ = ['ZeroShotAccuracy', 'encode_texts', 'require_embedding']
@@ -54,13 +55,16 @@ def require_embedding(
 
 @torch.no_grad()
 def encode_texts(
-    model: nn.Module, tokenizer: Any, texts: list[str], batch_size: int = 256
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    texts: list[str],
+    batch_size: int = 256,
 ) -> Tensor:
     """Embed texts in batches.
 
     Args:
         model (nn.Module): A model with ``encode_text``.
-        tokenizer (Callable): Maps n texts to tokens (n, L).
+        tokenizer (Tokenizer): Maps a text to its tokens (L,).
         texts (list[str]): The texts.
         batch_size (int): Texts encoded at a time.
 
@@ -77,11 +81,9 @@ def encode_texts(
             "zero-shot classification needs M3I with a 'text' target."
         )
     device = next(inner.parameters()).device
+    tokens = torch.stack([tokenizer(text) for text in texts])  # (n, L)
     rows = [
-        inner.encode_text(
-            tokenizer(texts[start : start + batch_size]).to(device)
-        )
-        for start in range(0, len(texts), batch_size)
+        inner.encode_text(part.to(device)) for part in tokens.split(batch_size)
     ]
     return torch.cat(rows).float()
 
@@ -95,11 +97,12 @@ class ZeroShotAccuracy(FeatureMetric):
     Args:
         class_names (str | Sequence[str]): Names in the order of the labels,
             or ``'imagenet'``.
-        tokenizer (dict): Config of the tokenizer the model was trained with.
         templates (str | Sequence[str]): Prompts with ``{}`` for the name, or
             ``'openai_imagenet'``, ``'simple_imagenet'``.
+        tokenizer (str | dict): The tokenizer the model was trained with, see
+            :func:`~m3i_mm.datasets.tokenizers.build_tokenizer`.
         field (str): The label.
-        query (str): Name of the set to classify.
+        query (str | Sequence[str]): The set to classify.
         topk (Sequence[int]): Accuracies to report.
         prefix (str, optional): See :class:`FeatureMetric`.
     """
@@ -110,23 +113,23 @@ class ZeroShotAccuracy(FeatureMetric):
     def __init__(
         self,
         class_names: str | Sequence[str],
-        tokenizer: dict[str, Any],
         templates: str | Sequence[Template] = ('a photo of a {}.',),
+        tokenizer: str | dict[str, Any] = 'clip',
         field: str = 'gt_label',
-        query: str = 'query',
+        query: SetNames = 'query',
         topk: Sequence[int] = (1,),
         prefix: str | None = None,
     ) -> None:
         super().__init__(prefix)
         self.class_names = named_class_names(class_names)
         self.templates = named_templates(templates)
-        self.tokenizer = TOKENIZER.build(tokenizer)
+        self.tokenizer = build_tokenizer(tokenizer)
         self.field = field
         self.query = query
         self.topk = tuple(topk)
 
     @property
-    def sets(self) -> tuple[str, ...]:
+    def sets(self) -> tuple[SetNames, ...]:
         """The set to classify."""
         return (self.query,)
 
@@ -134,7 +137,7 @@ class ZeroShotAccuracy(FeatureMetric):
         self, tables: Mapping[str, FeatureTable], model: nn.Module
     ) -> dict[str, float]:
         """Compute the accuracies; see :meth:`FeatureMetric.compute`."""
-        table = tables[self.query]
+        table = self.join(tables, self.query)
         labels = self._labels(table)
         classes = class_embeddings(
             self.class_names,
