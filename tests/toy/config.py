@@ -1,5 +1,5 @@
 default_scope = 'mmpretrain'
-custom_imports = dict(imports=['m3i_mm.engine', 'toy'])
+custom_imports = dict(imports=['m3i_mm.engine', 'toy.training'])
 model = dict(type='ToyModel')
 train_dataloader = dict(
     batch_size=4,

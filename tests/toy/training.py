@@ -1,10 +1,14 @@
 """A model and images small enough for whole training runs in a test."""
 
+import os
+import signal
+
 import torch
+from mmcv.cnn import build_norm_layer
+from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from mmpretrain.registry import DATASETS, METRICS, MODELS
-from mmengine.evaluator import BaseMetric
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -31,20 +35,42 @@ class ToyImages(Dataset):
 
 @MODELS.register_module()
 class ToyModel(BaseModel):
-    """Two losses; the second turns into NaN at iteration ``nan_at``."""
+    """Two losses, and the accidents that tests need.
 
-    def __init__(self, nan_at=None, batch_norm=True, dropout=0.0, width=4):
+    Iteration ``nan_at`` (from 0) makes the second loss NaN, ``break_at``
+    a weight, and ``kill_at`` ends the process as a power cut would.
+    """
+
+    def __init__(
+        self,
+        nan_at=None,
+        break_at=None,
+        kill_at=None,
+        batch_norm=True,
+        dropout=0.0,
+        width=4,
+        norm_cfg=None,
+    ):
         super().__init__()
         self.stem = nn.Conv2d(3, width, 3)
-        self.norm = nn.BatchNorm2d(width) if batch_norm else nn.Identity()
+        self.norm = nn.Identity()
+        if batch_norm:
+            norm_cfg = norm_cfg or dict(type='BN')
+            self.norm = build_norm_layer(norm_cfg, width)[1]
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, 2)
         self.nan_at = nan_at
+        self.break_at = break_at
+        self.kill_at = kill_at
         self.calls = 0
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
+        if mode == 'loss' and self.calls == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         if mode == 'loss' and self.calls == self.nan_at:
             inputs = inputs * float('nan')
+        if mode == 'loss' and self.calls == self.break_at:
+            self.stem.weight.data.fill_(float('nan'))
         maps = self.norm(self.stem(inputs))
         logits = self.head(self.dropout(maps.mean((2, 3))))
         if mode == 'predict':

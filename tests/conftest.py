@@ -1,0 +1,61 @@
+"""Fixtures for tests that run a whole, tiny training.
+
+Imports m3i_mm before any test module imports MMDetection, which needs
+``mmcv._ext`` at import; m3i_mm supplies it.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import m3i_mm  # noqa: F401
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def toy_config_file():
+    """Config of a training that takes a second; see ``toy/training.py``."""
+    return str(ROOT / 'tests/toy/config.py')
+
+
+@pytest.fixture
+def toy_config(toy_config_file, tmp_path):
+    """The same, read, with an output folder of its own."""
+    from mmengine.config import Config
+
+    cfg = Config.fromfile(toy_config_file)
+    cfg.work_dir = str(tmp_path)
+    return cfg
+
+
+@pytest.fixture
+def run_tool():
+    """Run a script of ``tools/`` as a user does, in a process of its own."""
+
+    def run(script, *arguments, env=None, check=True):
+        command = [str(ROOT / 'tools' / script), *map(str, arguments)]
+        if script.endswith('.py'):
+            command.insert(0, sys.executable)
+        paths = [str(ROOT), str(ROOT / 'tests')]
+        result = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={
+                **os.environ,
+                'PYTHON': sys.executable,
+                'PYTHONPATH': os.pathsep.join(paths),
+                'OMP_NUM_THREADS': '1',
+                **(env or {}),
+            },
+        )
+        if check:
+            assert result.returncode == 0, result.stdout + result.stderr
+        return result
+
+    return run
