@@ -129,6 +129,11 @@ class StreamBatchSampler(Sampler):
         if Layout(*state['layout']) != self.layout:
             self._resumed = self._deal_anew(state)
 
+    @property
+    def resumed_epoch(self) -> int:
+        """The epoch that the run was resumed in, 0 for a new run."""
+        return 0 if self._resumed is None else self._resumed['epoch']
+
     def _epoch_state(self, epoch: int) -> dict[str, Any]:
         """Return all there is to know about an epoch and its first batch."""
         resumed = self._resumed

@@ -1,7 +1,15 @@
 """Hooks that the runner calls during training."""
 
+from .checkpoint_fit_hook import CheckpointFitHook
 from .momentum_update_hook import MomentumUpdateHook
 from .nonfinite_loss_hook import NonFiniteLossHook
 from .progress_bar_hook import ProgressBarHook
+from .resume_state_hook import ResumeStateHook
 
-__all__ = ['MomentumUpdateHook', 'NonFiniteLossHook', 'ProgressBarHook']
+__all__ = [
+    'CheckpointFitHook',
+    'MomentumUpdateHook',
+    'NonFiniteLossHook',
+    'ProgressBarHook',
+    'ResumeStateHook',
+]

@@ -1,0 +1,74 @@
+# The embedded emoji for pre-training: two 64 px views of every drawing, with
+# the concept as label, its groups, and a caption.
+data_root = 'data/emoji/'
+view_size = 64
+
+data_preprocessor = dict(
+    type='mmpretrain.SelfSupDataPreprocessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    to_rgb=True,
+)
+
+color_jitter = [
+    dict(
+        type='mmpretrain.ColorJitter',
+        brightness=0.4,
+        contrast=0.4,
+        saturation=0.2,
+        hue=0.1,
+    )
+]
+random_view = [
+    dict(type='m3i_mm.Background'),
+    dict(type='m3i_mm.RandomView', size=view_size, scale=(0.2, 1.0)),
+    dict(type='RandomApply', transforms=color_jitter, prob=0.8),
+    dict(type='RandomGrayscale', prob=0.2, keep_channels=True),
+]
+annotations = [
+    dict(
+        type='m3i_mm.Labels',
+        fields=dict(
+            gt_label='concept', group='group_id', subgroup='subgroup_id'
+        ),
+    ),
+    dict(
+        type='m3i_mm.ChooseText',
+        templates='a {vendor} drawing of {name}; {keywords}',
+    ),
+    dict(type='m3i_mm.Tokenize', tokenizer='clip'),
+]
+pack_inputs = dict(
+    type='mmpretrain.PackInputs',
+    algorithm_keys=('group', 'subgroup', 'text_tokens', 'view_geometry'),
+    meta_keys=('sample_key', 'source'),
+)
+train_pipeline = [
+    dict(type='m3i_mm.DecodeImage'),
+    *annotations,
+    dict(
+        type='m3i_mm.MultiViewWithGeometry',
+        transforms=[random_view, random_view],
+    ),
+    pack_inputs,
+]
+
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=2,
+    persistent_workers=True,
+    collate_fn=dict(type='default_collate'),
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    batch_sampler=dict(type='m3i_mm.StreamBatchSampler'),
+    dataset=dict(
+        type='m3i_mm.SourceDataset',
+        source=dict(
+            type='m3i_mm.ShardSource', urls=data_root + 'train-*.tar.gz'
+        ),
+        pipeline=train_pipeline,
+        # all shards: drawings are in no order that should show in a batch
+        window=8,
+    ),
+)
+
+custom_hooks = [dict(type='m3i_mm.ResumeStateHook')]
