@@ -17,7 +17,9 @@ from mmengine.evaluator import DumpResults
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..engine.hooks import CheckpointFitHook
 from ..engine.nonfinite import NonFiniteLossError
+from .checkpoint import CheckpointError, install
 from .config_check import (
     ConfigError,
     check_config,
@@ -162,8 +164,11 @@ def build_runner(cfg: Config) -> Any:
         Runner | FlexibleRunner: The runner.
     """
     if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+        runner = RUNNERS.build(cfg)
+    else:
+        runner = Runner.from_cfg(cfg)
+    runner.register_hook(CheckpointFitHook())
+    return runner
 
 
 def _train(args: Namespace) -> None:
@@ -231,9 +236,10 @@ def _run(
     main: Any, parser: ArgumentParser, arguments: Sequence[str] | None
 ) -> None:
     args = parser.parse_args(arguments)
+    install()
     try:
         main(args)
-    except (ConfigError, NonFiniteLossError) as error:
+    except (ConfigError, CheckpointError, NonFiniteLossError) as error:
         raise SystemExit(f'error: {error}') from error
 
 
@@ -245,8 +251,8 @@ def main_train(arguments: Sequence[str] | None = None) -> None:
             of the process.
 
     Raises:
-        SystemExit: With one line, if the config is wrong or a loss was not
-            finite.
+        SystemExit: With one line, if the config or a checkpoint is wrong or
+            a loss was not finite.
     """
     _run(_train, train_parser(), arguments)
 
@@ -259,6 +265,6 @@ def main_test(arguments: Sequence[str] | None = None) -> None:
             of the process.
 
     Raises:
-        SystemExit: With one line, if the config is wrong.
+        SystemExit: With one line, if the config or checkpoint is wrong.
     """
     _run(_test, test_parser(), arguments)

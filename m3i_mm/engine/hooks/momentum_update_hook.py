@@ -33,8 +33,8 @@ class MomentumUpdateHook(Hook):
 
     The average advances per optimizer step, not per iteration, so that
     accumulating gradients gives the average of the large batch it emulates.
-    The model keeps the average itself; it has ``momentum_encoder.steps`` (the
-    updates so far), ``sync_momentum_encoder()`` (copy the weights) and
+    The model keeps the average itself; it has ``sync_momentum_encoder()``,
+    which copies the weights if nothing was averaged yet, and
     ``update_momentum_encoder(momentum)``.
 
     Args:
@@ -44,7 +44,7 @@ class MomentumUpdateHook(Hook):
 
     Raises:
         ValueError: If not 0 <= start <= end <= 1.
-        TypeError: If the model has no momentum encoder to update.
+        TypeError: If the model keeps no momentum encoder.
     """
 
     # Before hooks that evaluate, log or save the model
@@ -60,14 +60,12 @@ class MomentumUpdateHook(Hook):
         self.end = end
 
     def before_train(self, runner: Any) -> None:
-        """Copy the weights, unless the average was loaded or updated before.
+        """Start from the trained weights, which may just have been loaded.
 
         Args:
             runner (Runner): The runner of the training.
         """
-        model = self._model(runner)
-        if int(model.momentum_encoder.steps) == 0:
-            model.sync_momentum_encoder()
+        self._model(runner).sync_momentum_encoder()
 
     def after_train_iter(
         self,
@@ -94,10 +92,9 @@ class MomentumUpdateHook(Hook):
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
-        if getattr(model, 'momentum_encoder', None) is None:
+        if not hasattr(model, 'update_momentum_encoder'):
             raise TypeError(
-                f'MomentumUpdateHook: {type(model).__name__} has no '
-                'momentum_encoder. Remove the hook, or set '
-                'model.momentum_encoder.'
+                f'MomentumUpdateHook: {type(model).__name__} keeps no '
+                'momentum encoder (update_momentum_encoder). Remove the hook.'
             )
         return model

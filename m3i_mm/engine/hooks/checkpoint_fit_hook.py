@@ -1,0 +1,68 @@
+"""Refuse a checkpoint that belongs to another model."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from ...registry import HOOKS
+from ...utils.checkpoint import CheckpointError
+
+__all__ = ['CheckpointFitHook']
+
+
+@HOOKS.register_module()
+class CheckpointFitHook(Hook):
+    """Compare a checkpoint with the model before its weights are loaded.
+
+    MMEngine loads what fits and warns about the rest, so the checkpoint of
+    another model gives an untrained one. Here it is an error if nothing fits,
+    and if anything is missing or differs in shape when a training is resumed.
+
+    Raises:
+        CheckpointError: Names the model, a parameter and what the checkpoint
+            has instead.
+    """
+
+    # After hooks that rearrange a checkpoint
+    priority = 'LOWEST'
+
+    def after_load_checkpoint(
+        self, runner: Any, checkpoint: dict[str, Any]
+    ) -> None:
+        """Check the names and shapes of the weights.
+
+        Args:
+            runner (Runner): The runner that loads the checkpoint.
+            checkpoint (dict): The file's content.
+        """
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        given = {
+            re.sub('^module.', '', name): tuple(value.shape)
+            for name, value in checkpoint.get('state_dict', checkpoint).items()
+            if hasattr(value, 'shape')
+        }
+        wanted = {
+            name: tuple(value.shape)
+            for name, value in model.state_dict().items()
+        }
+        differing = [
+            name for name, shape in wanted.items() if given.get(name) != shape
+        ]
+        resumes = runner.cfg.get('resume', False)
+        if len(differing) < len(wanted) and not (resumes and differing):
+            return
+        example = differing[0]
+        found = given.get(example, 'nothing')
+        raise CheckpointError(
+            f'The checkpoint is of another model: of {len(wanted)} weights '
+            f'of {type(model).__name__} it fits '
+            f'{len(wanted) - len(differing)}. {example!r} has the shape '
+            f'{wanted[example]}, in the checkpoint it is {found}. '
+            f'The first names there: {", ".join(list(given)[:3])}'
+        )
