@@ -2,5 +2,6 @@
 
 from .backbones import *  # noqa: F403
 from .classifiers import build_internimage_classifier  # noqa: F401
+from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .pretrainers import *  # noqa: F403

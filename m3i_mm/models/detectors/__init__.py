@@ -1,0 +1,10 @@
+"""Detectors that MMDetection lacks.
+
+They need MMDetection, so ``m3i_mm.models`` does not import them: a config
+names them by their full path, ``type='m3i_mm.models.detectors.X'``, which
+imports this package.
+"""
+
+from .composite_dino import CompositeDINO
+
+__all__ = ['CompositeDINO']
