@@ -1,0 +1,25 @@
+# UPerNet on a plain ViT, whose maps of four depths are resized to strides 4 to
+# 32. Give the pre-trained weights by
+# --cfg-options model.backbone.init_cfg.checkpoint=FILE
+_base_ = 'mmseg::_base_/models/upernet_mae.py'
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='mmpretrain.VisionTransformer',
+        arch='base',
+        img_size=512,
+        patch_size=16,
+        out_indices=(3, 5, 7, 11),
+        out_type='featmap',
+        final_norm=False,
+        drop_path_rate=0.1,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='work_dirs/m3i_vit-base-p16/backbone.pth',
+            prefix='backbone.',
+        ),
+    ),
+    decode_head=dict(num_classes=150, in_channels=[768] * 4),
+    auxiliary_head=dict(num_classes=150, in_channels=768),
+)

@@ -1,0 +1,15 @@
+_base_ = [
+    '../_base_/backbones/composite-internimage-h.py',
+    '../_base_/dino-4scale_26e_objects365.py',
+]
+
+model = dict(
+    type='m3i_mm.models.detectors.CompositeDINO',
+    backbone=dict(
+        _delete_=True,
+        **_base_.backbone,
+        out_indices=(1, 2, 3),
+        init_cfg=_base_.pretrained,
+    ),
+    neck=dict(in_channels=_base_.channels[1:]),
+)
