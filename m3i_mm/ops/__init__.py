@@ -1,0 +1,9 @@
+"""Operators: DCNv3, and a stand-in for MMCV's compiled extension.
+
+``dcnv3`` is the function; the package it comes from is ``deform_conv_v3``, so
+that no module shadows it.
+"""
+
+from .deform_conv_v3 import dcnv3
+
+__all__ = ['dcnv3']

@@ -1,0 +1,375 @@
+"""Triton kernels of DCNv3, forward and backward.
+
+A row is one group of one output position. Rows are numbered as they lie in
+memory, so a program owns a contiguous piece of output, offset and mask, and
+reads ``Cg`` contiguous channels of each sampled pixel. The arithmetic is in
+float32 (float64 for float64 inputs). As in the official CUDA kernel, the
+pixel below a location is its floor, hence the right-hand derivative at integer
+locations, and a point counts only strictly within one pixel of the input.
+
+Each gradient of offset and mask is written by one program. The gradient of
+the input is summed by atomic additions, whose order is not determined.
+
+Whether Triton compiles or interprets (``TRITON_INTERPRET=1``, for tensors on
+the CPU) is decided when this module is imported.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import triton
+import triton.language as tl
+
+__all__ = ['backward_kernel', 'forward_kernel']
+
+_TILES_AND_WARPS = (
+    (1024, 4),
+    (512, 2),
+    (1024, 2),
+    (2048, 4),
+    (2048, 8),
+    (4096, 8),
+)
+
+
+def _autotuned(**options: Any) -> Any:
+    """Tune the values per program and the warps, once per kind of layer.
+
+    The image size is not part of the key: with multi-scale training, tuning
+    would never end.
+    """
+    configs = [
+        triton.Config({'TILE': tile}, num_warps=warps)
+        for tile, warps in _TILES_AND_WARPS
+    ]
+    if triton.knobs.runtime.interpret:
+        configs = configs[:1]
+    return triton.autotune(configs, key=['GROUP_CHANNELS', 'TAPS'], **options)
+
+
+@triton.jit
+def _locate_rows(
+    row_count: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    out_height: tl.tensor,
+    out_width: tl.tensor,
+    STRIDE: tl.constexpr,
+    ORIGIN: tl.constexpr,
+    GROUPS: tl.constexpr,
+    GROUP_CHANNELS: tl.constexpr,
+    BLOCK_ROWS: tl.constexpr,
+    WIDE_INDEX: tl.constexpr,
+    COMPUTE: tl.constexpr,
+) -> Any:
+    """Return rows, their existence, kernel centre x and y, and image start."""
+    program = tl.program_id(0)
+    if WIDE_INDEX:
+        program = program.to(tl.int64)
+    rows = program * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
+    position = rows // GROUPS
+    line = position // out_width
+    center_x = (position % out_width) * STRIDE + ORIGIN
+    center_y = (line % out_height) * STRIDE + ORIGIN
+    image = line // out_height
+    start = (image * height * width * GROUPS + rows % GROUPS) * GROUP_CHANNELS
+    return (
+        rows,
+        rows < row_count,
+        center_x.to(COMPUTE),
+        center_y.to(COMPUTE),
+        start,
+    )
+
+
+@triton.jit
+def _locate_tap(
+    offset_ptr: tl.tensor,
+    rows: tl.tensor,
+    row_mask: tl.tensor,
+    center_x: tl.tensor,
+    center_y: tl.tensor,
+    tap: tl.tensor,
+    KERNEL_SIZE: tl.constexpr,
+    DILATION: tl.constexpr,
+    OFFSET_SCALE: tl.constexpr,
+    REMOVE_CENTER: tl.constexpr,
+    TAPS: tl.constexpr,
+) -> Any:
+    """Return x and y of one tap of each row, in pixels."""
+    point = tap
+    if REMOVE_CENTER:
+        point = tap + tap // (TAPS // 2)  # skips the central one
+    half: tl.constexpr = DILATION * (KERNEL_SIZE - 1) // 2
+    pointers = offset_ptr + rows * (2 * TAPS) + 2 * tap
+    offset_x = tl.load(pointers, mask=row_mask, other=0.0).to(center_x.dtype)
+    offset_y = tl.load(pointers + 1, mask=row_mask, other=0.0).to(
+        center_y.dtype
+    )
+    grid_x = point // KERNEL_SIZE * DILATION - half
+    grid_y = point % KERNEL_SIZE * DILATION - half
+    return (
+        center_x + OFFSET_SCALE * (grid_x + offset_x),
+        center_y + OFFSET_SCALE * (grid_y + offset_y),
+    )
+
+
+@triton.jit
+def _split(location: tl.tensor, size: tl.tensor) -> Any:
+    """Return pixel below, fraction, and whether it and the next one count."""
+    inside = (location > -1) & (location < size)
+    # an infinite or NaN location has no pixel
+    location = tl.where(inside, location, 0.0)
+    low = tl.floor(location)
+    pixel = low.to(tl.int32)
+    return (
+        pixel,
+        location - low,
+        inside & (pixel >= 0),
+        inside & (pixel + 1 < size),
+    )
+
+
+@triton.jit
+def _load(
+    pointers: tl.tensor,
+    row_mask: tl.tensor,
+    channel_mask: tl.tensor,
+    COMPUTE: tl.constexpr,
+) -> Any:
+    """Load (BLOCK_ROWS, BLOCK_CHANNELS) values, zero where masked."""
+    mask = row_mask[:, None] & channel_mask
+    return tl.load(pointers, mask=mask, other=0.0).to(COMPUTE)
+
+
+@triton.jit
+def _backward_pixel(
+    input_ptr: tl.tensor,
+    grad_input_ptr: tl.tensor,
+    index: tl.tensor,
+    mask: tl.tensor,
+    grad: tl.tensor,
+    weight: tl.tensor,
+) -> Any:
+    """Add weight * grad to one pixel's gradient, return <grad, pixel>."""
+    value = tl.load(input_ptr + index, mask=mask, other=0.0)
+    tl.atomic_add(
+        grad_input_ptr + index, weight[:, None] * grad, mask, sem='relaxed'
+    )
+    return tl.sum(grad * value.to(grad.dtype), axis=1)
+
+
+@_autotuned()
+@triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
+def forward_kernel(
+    input_ptr: tl.tensor,
+    offset_ptr: tl.tensor,
+    mask_ptr: tl.tensor,
+    output_ptr: tl.tensor,
+    row_count: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    out_height: tl.tensor,
+    out_width: tl.tensor,
+    KERNEL_SIZE: tl.constexpr,
+    STRIDE: tl.constexpr,
+    DILATION: tl.constexpr,
+    ORIGIN: tl.constexpr,
+    OFFSET_SCALE: tl.constexpr,
+    REMOVE_CENTER: tl.constexpr,
+    TAPS: tl.constexpr,
+    GROUPS: tl.constexpr,
+    GROUP_CHANNELS: tl.constexpr,
+    BLOCK_CHANNELS: tl.constexpr,
+    WIDE_INDEX: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    TILE: tl.constexpr,
+) -> None:
+    """Write the output of ``max(1, TILE // BLOCK_CHANNELS)`` rows."""
+    BLOCK_ROWS: tl.constexpr = max(1, TILE // BLOCK_CHANNELS)
+    CHANNELS: tl.constexpr = GROUPS * GROUP_CHANNELS
+    rows, row_mask, center_x, center_y, start = _locate_rows(
+        row_count,
+        height,
+        width,
+        out_height,
+        out_width,
+        STRIDE,
+        ORIGIN,
+        GROUPS,
+        GROUP_CHANNELS,
+        BLOCK_ROWS,
+        WIDE_INDEX,
+        COMPUTE,
+    )
+    channels = tl.arange(0, BLOCK_CHANNELS)[None, :]
+    channel_mask = channels < GROUP_CHANNELS
+    total = tl.zeros((BLOCK_ROWS, BLOCK_CHANNELS), dtype=COMPUTE)
+    for tap in range(TAPS):
+        x, y = _locate_tap(
+            offset_ptr,
+            rows,
+            row_mask,
+            center_x,
+            center_y,
+            tap,
+            KERNEL_SIZE,
+            DILATION,
+            OFFSET_SCALE,
+            REMOVE_CENTER,
+            TAPS,
+        )
+        x, fraction_x, left, right = _split(x, width)
+        y, fraction_y, top, bottom = _split(y, height)
+        top = top & row_mask
+        bottom = bottom & row_mask
+        pixel = start + (y.to(rows.dtype) * width + x) * CHANNELS
+        above = input_ptr + pixel[:, None] + channels
+        below = above + width * CHANNELS
+        weight = tl.load(
+            mask_ptr + rows * TAPS + tap, mask=row_mask, other=0.0
+        ).to(COMPUTE)
+        weight_above = weight * (1 - fraction_y)
+        weight_below = weight * fraction_y
+        total += (weight_above * (1 - fraction_x))[:, None] * _load(
+            above, top & left, channel_mask, COMPUTE
+        )
+        total += (weight_above * fraction_x)[:, None] * _load(
+            above + CHANNELS, top & right, channel_mask, COMPUTE
+        )
+        total += (weight_below * (1 - fraction_x))[:, None] * _load(
+            below, bottom & left, channel_mask, COMPUTE
+        )
+        total += (weight_below * fraction_x)[:, None] * _load(
+            below + CHANNELS, bottom & right, channel_mask, COMPUTE
+        )
+    tl.store(
+        output_ptr + rows[:, None] * GROUP_CHANNELS + channels,
+        total,
+        mask=row_mask[:, None] & channel_mask,
+    )
+
+
+@_autotuned(reset_to_zero=['grad_input_ptr'])
+@triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
+def backward_kernel(
+    input_ptr: tl.tensor,
+    offset_ptr: tl.tensor,
+    mask_ptr: tl.tensor,
+    grad_output_ptr: tl.tensor,
+    grad_input_ptr: tl.tensor,
+    grad_offset_ptr: tl.tensor,
+    grad_mask_ptr: tl.tensor,
+    row_count: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    out_height: tl.tensor,
+    out_width: tl.tensor,
+    KERNEL_SIZE: tl.constexpr,
+    STRIDE: tl.constexpr,
+    DILATION: tl.constexpr,
+    ORIGIN: tl.constexpr,
+    OFFSET_SCALE: tl.constexpr,
+    REMOVE_CENTER: tl.constexpr,
+    TAPS: tl.constexpr,
+    GROUPS: tl.constexpr,
+    GROUP_CHANNELS: tl.constexpr,
+    BLOCK_CHANNELS: tl.constexpr,
+    WIDE_INDEX: tl.constexpr,
+    COMPUTE: tl.constexpr,
+    TILE: tl.constexpr,
+) -> None:
+    """Write the rows' gradients of offset and mask, add that of the input."""
+    BLOCK_ROWS: tl.constexpr = max(1, TILE // BLOCK_CHANNELS)
+    CHANNELS: tl.constexpr = GROUPS * GROUP_CHANNELS
+    rows, row_mask, center_x, center_y, start = _locate_rows(
+        row_count,
+        height,
+        width,
+        out_height,
+        out_width,
+        STRIDE,
+        ORIGIN,
+        GROUPS,
+        GROUP_CHANNELS,
+        BLOCK_ROWS,
+        WIDE_INDEX,
+        COMPUTE,
+    )
+    channels = tl.arange(0, BLOCK_CHANNELS)[None, :]
+    channel_mask = channels < GROUP_CHANNELS
+    grad = _load(
+        grad_output_ptr + rows[:, None] * GROUP_CHANNELS + channels,
+        row_mask,
+        channel_mask,
+        COMPUTE,
+    )
+    for tap in range(TAPS):
+        x, y = _locate_tap(
+            offset_ptr,
+            rows,
+            row_mask,
+            center_x,
+            center_y,
+            tap,
+            KERNEL_SIZE,
+            DILATION,
+            OFFSET_SCALE,
+            REMOVE_CENTER,
+            TAPS,
+        )
+        x, fraction_x, left, right = _split(x, width)
+        y, fraction_y, top, bottom = _split(y, height)
+        top = top & row_mask
+        bottom = bottom & row_mask
+        pixel = start + (y.to(rows.dtype) * width + x) * CHANNELS
+        above = pixel[:, None] + channels
+        below = above + width * CHANNELS
+        weight = tl.load(
+            mask_ptr + rows * TAPS + tap, mask=row_mask, other=0.0
+        ).to(COMPUTE)
+        weight_above = weight * (1 - fraction_y)
+        weight_below = weight * fraction_y
+        above_left = _backward_pixel(
+            input_ptr,
+            grad_input_ptr,
+            above,
+            (top & left)[:, None] & channel_mask,
+            grad,
+            weight_above * (1 - fraction_x),
+        )
+        above_right = _backward_pixel(
+            input_ptr,
+            grad_input_ptr,
+            above + CHANNELS,
+            (top & right)[:, None] & channel_mask,
+            grad,
+            weight_above * fraction_x,
+        )
+        below_left = _backward_pixel(
+            input_ptr,
+            grad_input_ptr,
+            below,
+            (bottom & left)[:, None] & channel_mask,
+            grad,
+            weight_below * (1 - fraction_x),
+        )
+        below_right = _backward_pixel(
+            input_ptr,
+            grad_input_ptr,
+            below + CHANNELS,
+            (bottom & right)[:, None] & channel_mask,
+            grad,
+            weight_below * fraction_x,
+        )
+        line_above = above_left + fraction_x * (above_right - above_left)
+        line_below = below_left + fraction_x * (below_right - below_left)
+        slope_x = weight_above * (above_right - above_left)
+        slope_x += weight_below * (below_right - below_left)
+        slope_y = weight * (line_below - line_above)
+        sampled = line_above + fraction_y * (line_below - line_above)
+        tl.store(grad_mask_ptr + rows * TAPS + tap, sampled, mask=row_mask)
+        pointers = grad_offset_ptr + rows * (2 * TAPS) + 2 * tap
+        tl.store(pointers, OFFSET_SCALE * slope_x, mask=row_mask)
+        tl.store(pointers + 1, OFFSET_SCALE * slope_y, mask=row_mask)
