@@ -27,6 +27,9 @@ class Batch:
             ``gt_label``, ``text_tokens`` and ``view_geometry``.
         encoders (dict[str, Callable], optional): Image encoders of targets by
             name. Each maps images ``(B, 3, H, W)`` to :class:`ImageTokens`.
+
+    Attributes:
+        absent (set[str]): Fields that were asked for and no sample has.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Batch:
         self.views = list(views)
         self.samples = list(samples) if samples is not None else []
         self.encoders = encoders or {}
+        self.absent: set[str] = set()
         self.rows = torch.arange(len(views[0]), device=views[0].device)
 
     def view(self, number: int) -> Tensor:
@@ -80,25 +84,23 @@ class Batch:
             sample lacks the field, None if all do; and a boolean mask
             ``(P, )`` of the samples that have it.
         """
-        if not self.samples:
-            return None, torch.zeros_like(rows, dtype=torch.bool)
         values = [
-            getattr(self.samples[row], name, None) for row in rows.tolist()
+            getattr(sample, name, None)
+            for sample in (self.samples[row] for row in self._known(rows))
         ]
-        valid = torch.tensor(
-            [value is not None for value in values], device=rows.device
-        )
+        valid = torch.tensor([v is not None for v in values]).to(rows.device)
         known = next((v for v in values if v is not None), None)
         if known is None:
-            return None, valid
+            self.absent.add(name)
+            return None, torch.zeros_like(rows, dtype=torch.bool)
         empty = torch.zeros_like(torch.as_tensor(known))
         stacked = torch.stack(
-            [
-                empty if value is None else torch.as_tensor(value)
-                for value in values
-            ]
+            [empty if v is None else torch.as_tensor(v) for v in values]
         )
         return stacked.to(rows.device), valid
+
+    def _known(self, rows: Tensor) -> list[int]:
+        return rows.tolist() if self.samples else []
 
     def key(self, row: int) -> str:
         """Return the key of a sample, for error messages."""

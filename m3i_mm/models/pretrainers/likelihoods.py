@@ -22,9 +22,19 @@ from .targets import Target
 __all__ = ['Boltzmann', 'CrossCorrelation', 'Gaussian']
 
 
+def _full(features: Tensor) -> Tensor:
+    """Raise half precision to float32; float64 stays."""
+    return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
 def _per_image(losses: Tensor) -> Tensor:
     """Average token losses: ``(P, T) -> (P, )``; ``(P, )`` stays."""
     return losses.mean(dim=1) if losses.dim() == 2 else losses
+
+
+def _pool(features: Tensor) -> Tensor:
+    """Give one feature per image: ``(P, T, C) -> (P, C)``."""
+    return features.mean(1) if features.dim() == 3 else features
 
 
 def _all_valid(target: Target, predictions: Tensor) -> Tensor:
@@ -100,13 +110,16 @@ class Boltzmann(BaseModule):
         Returns:
             Tensor: Negative log-likelihoods, ``(P, )``.
         """
-        predictions, values = predictions.float(), target.values.float()
+        predictions, values = _full(predictions), _full(target.values)
         if target.labels is not None:
             return self._classify(predictions, values, target)
         valid = _all_valid(target, predictions)
-        losses = self._contrast(predictions, values, valid)
+        pooled = _pool(values) if target.pooled is None else target.pooled
+        losses = self._contrast(predictions, values, pooled, valid)
         if self.symmetric:
-            reverse = self._contrast(values, predictions, valid)
+            reverse = self._contrast(
+                values, predictions, _pool(predictions), valid
+            )
             losses = (losses + reverse) / 2
         return losses
 
@@ -120,7 +133,7 @@ class Boltzmann(BaseModule):
         logits = self._scale(predictions) @ self._scale(values).T
         logits = logits / self.temperature
         if target.bias is not None:
-            logits = logits + target.bias.float()
+            logits = logits + target.bias
         losses = F.cross_entropy(
             logits.flatten(0, -2),
             target.labels.flatten(),
@@ -130,14 +143,15 @@ class Boltzmann(BaseModule):
         return _per_image(losses.view(target.labels.shape))
 
     def _contrast(
-        self, predictions: Tensor, values: Tensor, valid: Tensor
+        self,
+        predictions: Tensor,
+        values: Tensor,
+        pooled: Tensor,
+        valid: Tensor,
     ) -> Tensor:
-        # one key per image: dense features are pooled (DenseCL)
-        pooled = [
-            self._scale(x.mean(1) if x.dim() == 3 else x)
-            for x in (values, predictions)
-        ]
-        negatives = self.negatives(pooled[0], pooled[1], valid)
+        negatives = self.negatives(
+            self._scale(pooled), self._scale(_pool(predictions)), valid
+        )
         predictions, values = self._scale(predictions), self._scale(values)
         positive = (predictions * values).sum(-1, keepdim=True)
         excluded = negatives.excluded
@@ -210,7 +224,7 @@ class Gaussian(BaseModule):
         Raises:
             ValueError: If the shapes differ.
         """
-        predictions, values = predictions.float(), target.values.float()
+        predictions, values = _full(predictions), _full(target.values)
         if predictions.shape != values.shape:
             raise ValueError(
                 f'The decoder predicts {tuple(predictions.shape)}, but the '
@@ -260,8 +274,8 @@ class CrossCorrelation(BaseModule):
         Returns:
             Tensor: The loss of the batch for every image, ``(P, )``.
         """
-        first = self.norm(predictions.float())
-        second = self.norm(target.values.float())
+        first = self.norm(_full(predictions))
+        second = self.norm(_full(target.values))
         correlation = first.T @ second / (len(first) * get_world_size())
         correlation = _sum_over_ranks(correlation)
         errors = (

@@ -12,6 +12,7 @@ Multi-modal Mutual Information", CVPR 2023 (arXiv 2211.09807)::
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -68,6 +69,8 @@ class M3I(BaseModel):
             objectives. Defaults to ``dict(type='FixedWeights')``.
         monitor_interval (int): Steps between the collapse monitors
             ``feature_std`` and ``effective_rank``. Defaults to 10.
+        patience (int): Batches in a row without a single label or text that
+            an objective needs, after which training stops. Defaults to 100.
         data_preprocessor (dict, optional): Defaults to MMPretrain's
             ``SelfSupDataPreprocessor``.
         init_cfg (dict, optional): Initialisation.
@@ -87,6 +90,7 @@ class M3I(BaseModel):
         frozen_encoder: dict[str, Any] | None = None,
         weights: dict[str, Any] | None = None,
         monitor_interval: int = 10,
+        patience: int = 100,
         data_preprocessor: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -119,6 +123,8 @@ class M3I(BaseModel):
         if frozen_encoder is not None:
             self.frozen_encoder = MODELS.build(frozen_encoder)
         self.monitor_interval = monitor_interval
+        self.patience = patience
+        self._waits: Counter[str] = Counter()
         self._steps = 0
         self._check_encoders()
 
@@ -216,6 +222,7 @@ class M3I(BaseModel):
                 loss = objective.weight * self.weights(name, loss)
                 key = f'loss_{name}'
                 losses[key] = losses.get(key, 0) + loss / len(passes)
+        self._check_absent(batch)
         losses.update(self._monitors(tokens))
         self._steps += 1
         return losses
@@ -229,6 +236,19 @@ class M3I(BaseModel):
             return objective(batch, step, tokens, decoder)
         except MissingInputError as error:
             raise MissingInputError(f'Objective {name!r}: {error}') from error
+
+    def _check_absent(self, batch: Batch) -> None:
+        """Stop when the pipeline never gives what an objective needs."""
+        for name, objective in self.named_objectives():
+            field = getattr(objective.target, 'field', None)
+            absent = field in batch.absent
+            self._waits[name] = self._waits[name] + 1 if absent else 0
+            if self._waits[name] >= self.patience:
+                raise MissingInputError(
+                    f'Objective {name!r}: no sample of the last '
+                    f'{self.patience} batches has the field {field!r}. Let '
+                    'the pipeline load it, or remove the objective'
+                )
 
     def _target_encoders(self) -> dict[str, Any]:
         encoders: dict[str, Any] = dict(online=self.encode)

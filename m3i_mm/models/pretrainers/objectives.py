@@ -104,4 +104,5 @@ def _join(targets: list[Target]) -> Target:
         cat('valid'),
         cat('coordinates'),
         cat('cells'),
+        cat('pooled'),
     )

@@ -32,6 +32,8 @@ class Target:
             ``(P, T, 4)``, see :func:`..positions.relative_coordinates`.
         cells (Tensor, optional): The token of the input that predicts each
             dense target, ``(P, T)``, where the two correspond one to one.
+        pooled (Tensor, optional): One feature per image, ``(P, C)``, which
+            stands for a dense target among negatives; its mean if None.
     """
 
     values: Tensor
@@ -40,6 +42,7 @@ class Target:
     valid: Tensor | None = None
     coordinates: Tensor | None = None
     cells: Tensor | None = None
+    pooled: Tensor | None = None
 
 
 class BaseTarget(BaseModule, metaclass=ABCMeta):

@@ -175,8 +175,9 @@ class DenseFeatures(_EncodedTarget, _DenseTarget):
     ) -> Target:
         """Encode the view, see :meth:`BaseTarget.forward`."""
         target = self.encode(batch, member)
-        values = target.values.float()
+        values = target.values
         if self.layer_norm:
+            # autocast runs it in float32
             values = F.layer_norm(values, values.shape[-1:])
         return self.locate(values, target.grid, batch, member, tokens)
 
@@ -244,7 +245,9 @@ class MatchedFeatures(_EncodedTarget):
             )
             nearest = (ours @ theirs.transpose(1, 2)).argmax(-1)  # (P, K)
         return Target(
-            gather_tokens(target.values, nearest), cells=tokens.indices
+            gather_tokens(target.values, nearest),
+            cells=tokens.indices,
+            pooled=target.mean(),
         )
 
 
@@ -276,7 +279,7 @@ class Pixels(_DenseTarget):
         self, batch: Batch, member: Member, tokens: ImageTokens
     ) -> Target:
         """Cut the view into patches, see :meth:`BaseTarget.forward`."""
-        images = batch.view(self.target_view(member))[member.rows].float()
+        images = batch.view(self.target_view(member))[member.rows]
         values, grid = patchify(images, self.patch_size)
         if self.normalize:
             variance, mean = torch.var_mean(values, dim=-1, keepdim=True)
