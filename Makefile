@@ -1,0 +1,72 @@
+# m3i_mm: one command to install and pre-train, one to test.
+#
+#   make demo    pre-train on data/emoji, evaluate, draw        (about 10 min)
+#   make test    run the tests
+#
+# VENV=DIR puts the environment elsewhere, PYTHON=python3.12 picks another
+# interpreter (3.10 or newer).
+
+VENV ?= .venv
+OPENMMLAB_VENV ?= .venv-openmmlab
+PYTHON ?= python3
+DEMO_DIR ?= work_dirs/demo
+PYTEST ?= -q
+
+PACKAGING := setup.cfg setup.py pyproject.toml
+export OMP_NUM_THREADS ?= $(shell nproc)
+
+.PHONY: help env demo demo-downstream test lint test-openmmlab clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+
+# $(call install,VENV,LINE): MMCV is built in isolation and never taken from
+# pip's cache, which may hold one compiled against another torch. Headless
+# OpenCV comes last and overwrites the build that needs libGL.
+define install
+	@$(PYTHON) -c 'import sys, venv; assert sys.version_info >= (3, 10)' || \
+	  { echo 'Python 3.10 or newer with venv is needed: PYTHON=...'; exit 1; }
+	rm -rf $(1)
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/pip install --quiet --upgrade 'pip>=24'
+	$(1)/bin/pip install --quiet -r requirements/$(2).txt \
+	  -r requirements/dev.txt
+	$(1)/bin/pip install --quiet --no-cache-dir --no-deps \
+	  -r requirements/$(2)-mmcv.txt
+	$(1)/bin/pip install --quiet --no-deps --force-reinstall \
+	  opencv-python-headless==4.12.0.88
+	$(1)/bin/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $(1)/.complete
+endef
+
+env: $(VENV)/.complete
+
+$(VENV)/.complete: requirements/onedl.txt requirements/onedl-mmcv.txt \
+                   requirements/dev.txt $(PACKAGING)
+	$(call install,$(VENV),onedl)
+
+$(OPENMMLAB_VENV)/.complete: requirements/openmmlab.txt \
+                   requirements/openmmlab-mmcv.txt requirements/dev.txt \
+                   $(PACKAGING)
+	$(call install,$(OPENMMLAB_VENV),openmmlab)
+
+demo: env
+	$(VENV)/bin/python projects/emoji/demo.py --work-dir $(DEMO_DIR)
+
+demo-downstream: env
+	$(VENV)/bin/python projects/emoji/demo_downstream.py \
+	  --work-dir $(DEMO_DIR)-downstream
+
+test: env
+	$(VENV)/bin/python -m pytest $(PYTEST) tests
+
+lint: env
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+test-openmmlab: $(OPENMMLAB_VENV)/.complete
+	$(OPENMMLAB_VENV)/bin/python -m pytest $(PYTEST) -m openmmlab tests
+
+clean:
+	rm -rf $(VENV) $(OPENMMLAB_VENV) build dist *.egg-info
