@@ -1,0 +1,1 @@
+"""Builders of the data sets that this project ships or generates."""
