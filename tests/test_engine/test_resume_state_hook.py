@@ -1,5 +1,7 @@
 """Interrupted runs end with the samples and weights of uninterrupted ones."""
 
+import contextlib
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -9,10 +11,12 @@ from mmengine.runner import Runner
 from torch import nn
 from toy.shards import PIPELINE, write_shards
 
+from m3i_mm.utils import checkpoint
+
 pytestmark = pytest.mark.openmmlab
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     pass
 
 
@@ -39,12 +43,13 @@ class StopHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, **kwargs):
         if runner.iter + 1 == self.after:
-            raise Interrupted
+            raise InterruptedRunError
 
 
 def run(urls, work_dir, workers, by_epoch, stop=None, resume=False):
     """Train on 6 batches an epoch, with a checkpoint every iteration."""
     init_default_scope('mmpretrain')
+    checkpoint.install()
     train_cfg = (
         dict(by_epoch=True, max_epochs=3)
         if by_epoch
@@ -81,10 +86,8 @@ def run(urls, work_dir, workers, by_epoch, stop=None, resume=False):
         resume=resume,
         experiment_name=f'{work_dir.name}{stop}{resume}',
     )
-    try:
+    with contextlib.suppress(InterruptedRunError):
         runner.train()
-    except Interrupted:
-        pass
     return runner.model
 
 

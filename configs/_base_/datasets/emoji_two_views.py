@@ -10,20 +10,10 @@ data_preprocessor = dict(
     to_rgb=True,
 )
 
-color_jitter = [
-    dict(
-        type='mmpretrain.ColorJitter',
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.2,
-        hue=0.1,
-    )
-]
 random_view = [
     dict(type='m3i_mm.Background'),
     dict(type='m3i_mm.RandomView', size=view_size, scale=(0.2, 1.0)),
-    dict(type='RandomApply', transforms=color_jitter, prob=0.8),
-    dict(type='RandomGrayscale', prob=0.2, keep_channels=True),
+    dict(type='m3i_mm.ColorMatrix'),
 ]
 annotations = [
     dict(

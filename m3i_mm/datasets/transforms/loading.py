@@ -120,14 +120,13 @@ class Background(BaseTransform):
             return results
         drawn = self.color is None
         color = np.random.randint(0, 256, 3) if drawn else self.color
-        ground = np.empty((*img.shape[:2], 3), np.uint8)
-        ground[:] = color
-        # (H, W, 1) in [0, 256], so that opaque pixels stay exact
-        alpha = img[..., 3:].astype(np.uint16)
-        alpha += alpha >> 7
-        front = img[..., :3] * alpha
-        results['img'] = ((front + ground * (256 - alpha)) >> 8).astype(
-            np.uint8
+        # what shows of the colour, by the opacity of the pixel: (1, 256, 3)
+        visible = (255 - np.arange(256)[None, :, None]) * np.array(color) / 255
+        alpha = cv2.cvtColor(cv2.extractChannel(img, 3), cv2.COLOR_GRAY2BGR)
+        weighted = cv2.cvtColor(img, cv2.COLOR_RGBA2mRGBA)
+        results['img'] = cv2.add(
+            cv2.cvtColor(weighted, cv2.COLOR_BGRA2BGR),
+            cv2.LUT(alpha, visible.round().astype(np.uint8)),
         )
         return results
 

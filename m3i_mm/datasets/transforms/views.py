@@ -165,9 +165,9 @@ def _cut(
     img = results['img']
     top, left, height, width = box
     view = img[top : top + height, left : left + width]
-    shrinks = height > size[0] and width > size[1]
-    # averaging over the area keeps fine patterns from aliasing
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    # cubic interpolation would skip pixels when a side shrinks to half
+    halves = height >= 2 * size[0] and width >= 2 * size[1]
+    method = cv2.INTER_AREA if halves else cv2.INTER_CUBIC
     view = cv2.resize(view, size[::-1], interpolation=method)
     results['img'] = cv2.flip(view, 1) if flip else view
     results['img_shape'] = size
