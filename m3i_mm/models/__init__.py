@@ -1,7 +1,11 @@
 """Models: backbones, necks, heads and the pre-training framework."""
 
+from m3i_mm.utils import checkpoint
+
 from .backbones import *  # noqa: F403
 from .classifiers import build_internimage_classifier  # noqa: F401
 from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .pretrainers import *  # noqa: F403
+
+checkpoint.install()

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from m3i_mm.registry import MODELS
-from m3i_mm.utils.checkpoint import CheckpointError
 
 from .dcnv3 import DCNv3
 from .internimage_archs import get_arch
@@ -212,24 +211,16 @@ class InternImage(BaseModule):
         self,
         state_dict: dict[str, Any],
         prefix: str,
-        local_metadata: dict,
-        strict: bool,
-        *reports: list[str],
+        *arguments: Any,
     ) -> None:
         """Let files of the authors load; raise if the backbone is not there.
 
-        A ``load_state_dict(..., strict=False)`` of torch does not raise.
+        That holds for non-strict loads too, whose warnings go unread.
         """
         own = self.state_dict()
         if not fits(own, state_dict, prefix):
-            try:
-                adapt_to_backbone(own, state_dict, prefix)
-            except CheckpointError:
-                if strict:
-                    raise
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, *reports
-        )
+            adapt_to_backbone(own, state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def _checkpoint_filter(
         self, state_dict: dict[str, Any], prefix: str, *_: Any

@@ -239,7 +239,7 @@ def adapt_to_backbone(
     for name in entries:
         del state_dict[prefix + name]
     state_dict.update({prefix + name: found[name] for name in own})
-    _report(_unwrap(entries), found, scale_added)
+    _report(_unwrap(entries), official, found, scale_added)
 
 
 def adapt_to_classifier(
@@ -263,7 +263,7 @@ def adapt_to_classifier(
     for name in entries:
         del state_dict[prefix + name]
     state_dict.update({prefix + k: v for k, v in renamed.items()})
-    _report(_unwrap(entries), official, scale_added=False)
+    _report(_unwrap(entries), official, official)
 
 
 def _part(name: str) -> str:
@@ -311,22 +311,21 @@ def _check(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
 
 def _report(
     tensors: Mapping[str, Tensor],
+    official: Mapping[str, Tensor],
     used: Mapping[str, Tensor],
-    scale_added: bool,
+    scale_added: bool = False,
 ) -> None:
     """Log what was matched, renamed and left out."""
-    ids = {id(tensor) for tensor in used.values()}
-    left_out = Counter(
-        _part(name)
-        for name, tensor in tensors.items()
-        if id(tensor) not in ids
-    )
-    matched = [name for name, tensor in tensors.items() if id(tensor) in ids]
-    renamed = sum(name not in used for name in matched)
-    parts = ', '.join(f'{name} ({n})' for name, n in left_out.items())
+    known = {id(tensor) for tensor in official.values()}
+    matched = [name for name in official if name in used]
+    renamed = sum(name not in tensors for name in matched)
+    left_out = [name for name in official if name not in used]
+    left_out += [n for n, tensor in tensors.items() if id(tensor) not in known]
+    parts = Counter(map(_part, left_out))
+    listed = ', '.join(f'{part} ({count})' for part, count in parts.items())
     message = (
         f'InternImage: {len(matched)} tensors matched, {renamed} of them '
-        f'renamed; left out: {parts or "nothing"}'
+        f'renamed; left out: {listed or "nothing"}'
     )
     if scale_added:
         message += '; layer scale, which the file has not, is 1'

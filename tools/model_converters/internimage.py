@@ -1,0 +1,59 @@
+"""Convert InternImage checkpoints between the styles of several libraries.
+
+Any file of the authors (classification, detection, segmentation, Hugging Face,
+DeepSpeed, raw M3I), of MMPretrain or of this package is read. No conversion
+is needed to load one of them here; this tool serves other programs, smaller
+files, and classifiers of fewer classes.
+"""
+
+import argparse
+
+from m3i_mm.models.backbones.internimage_conversion import (
+    STYLES,
+    convert_internimage,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('source', help='checkpoint to read')
+    parser.add_argument(
+        'target', help='file to write; .safetensors or any other name'
+    )
+    parser.add_argument(
+        '--style',
+        choices=sorted(STYLES),
+        default='mmpretrain',
+        help='names of the parameters: of the authors, of '
+        "MMPretrain's ImageClassifier, or of the backbone alone "
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--class-map',
+        help='text file with the indices of the classes to keep, one a line, '
+        'e.g. map22kto1k.txt of the authors',
+    )
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read a file that holds more than weights; this can run code '
+        'from the file',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Convert and say what was written."""
+    args = parse_args()
+    count = convert_internimage(
+        args.source, args.target, args.style, args.class_map, args.trust
+    )
+    print(f'{count} tensors written to {args.target}')
+
+
+if __name__ == '__main__':
+    main()
