@@ -6,9 +6,10 @@ import signal
 import torch
 from mmcv.cnn import build_norm_layer
 from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
-from mmpretrain.registry import DATASETS, METRICS, MODELS
+from mmpretrain.registry import DATASETS, HOOKS, METRICS, MODELS
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -37,15 +38,14 @@ class ToyImages(Dataset):
 class ToyModel(BaseModel):
     """Two losses, and the accidents that tests need.
 
-    Iteration ``nan_at`` (from 0) makes the second loss NaN, ``break_at``
-    a weight, and ``kill_at`` ends the process as a power cut would.
+    Iteration ``nan_at`` (from 0) makes the second loss NaN; ``break_at``
+    a weight.
     """
 
     def __init__(
         self,
         nan_at=None,
         break_at=None,
-        kill_at=None,
         batch_norm=True,
         dropout=0.0,
         width=4,
@@ -61,12 +61,9 @@ class ToyModel(BaseModel):
         self.head = nn.Linear(width, 2)
         self.nan_at = nan_at
         self.break_at = break_at
-        self.kill_at = kill_at
         self.calls = 0
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
-        if mode == 'loss' and self.calls == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
         if mode == 'loss' and self.calls == self.nan_at:
             inputs = inputs * float('nan')
         if mode == 'loss' and self.calls == self.break_at:
@@ -98,3 +95,15 @@ class ToyAccuracy(BaseMetric):
 
     def compute_metrics(self, results):
         return dict(top1=sum(results) / len(results))
+
+
+@HOOKS.register_module()
+class KillHook(Hook):
+    """Ends the process in iteration ``at``, as a power cut would."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
