@@ -75,7 +75,7 @@ class ColorMatrix(BaseTransform):
         matrix = np.eye(4)
         jitter = np.random.rand() < self.prob
         if jitter:
-            mean = np.array([*cv2.mean(img)[:3], 1])
+            mean = np.append(np.asarray(cv2.mean(img))[:3], 1.0)
             for step in np.random.permutation(len(STEPS)):
                 value = np.random.uniform(*self.ranges[step])
                 matrix = STEPS[step](value, matrix @ mean) @ matrix

@@ -1,0 +1,120 @@
+"""Orders, ranges and plans against their definitions."""
+
+import numpy as np
+import pytest
+
+from m3i_mm.datasets.epoch_plan import EpochPlan, Layout, allocate
+from m3i_mm.datasets.order import Intervals, SampleOrder
+
+pytestmark = pytest.mark.openmmlab
+SIZES = np.array([5, 3, 0, 7, 4])
+
+
+def samples(order, passes=(0,)):
+    length = int(SIZES.sum())
+    return [
+        order[p] for n in passes for p in range(n * length, (n + 1) * length)
+    ]
+
+
+@pytest.mark.parametrize('window', [1, 2, 5, 9])
+def test_each_pass_is_a_permutation(window):
+    order = SampleOrder(SIZES, (3,), window)
+    everything = {(c, o) for c, size in enumerate(SIZES) for o in range(size)}
+    first, second = samples(order), samples(order, [1])
+    assert set(first) == set(second) == everything
+    assert len(first) == len(everything)
+    assert first != second
+    assert first != sorted(first)
+    assert samples(SampleOrder(SIZES, (3,), window)) == first
+    assert samples(SampleOrder(SIZES, (4,), window)) != first
+
+
+def test_a_window_is_read_before_the_next_begins():
+    window = 2
+    chunks = [chunk for chunk, _ in samples(SampleOrder(SIZES, (0,), window))]
+    changes = [
+        len(set(chunks[start:])) for start in range(len(chunks))
+    ]  # chunks still needed
+    assert changes[0] == 4
+    for start in range(1, len(chunks)):
+        seen = set(chunks[:start]) & set(chunks[start:])
+        assert len(seen) <= window
+
+
+def test_order_without_shuffling_is_the_stored_one():
+    order = SampleOrder(SIZES, (0,), 2, shuffle=False)
+    assert samples(order) == sorted(samples(order))
+
+
+def test_intervals_against_a_list():
+    ranges = [(4, 9), (20, 20), (1, 3), (7, 8)]
+    places = [p for begin, end in ranges for p in range(begin, end)]
+    intervals = Intervals(ranges)
+    assert [intervals[i] for i in range(len(intervals))] == places
+    for begin in range(len(places) + 1):
+        for end in range(begin, len(places) + 1):
+            cut = [
+                p for b, e in intervals.cut(begin, end) for p in range(b, e)
+            ]
+            assert cut == places[begin:end]
+    with pytest.raises(IndexError):
+        intervals[len(places)]
+
+
+@pytest.mark.parametrize('mixing', ['batch', 'step'])
+def test_shares_stay_within_one_unit(mixing):
+    probabilities = np.array([0.62, 0.3, 0.08])
+    shares = allocate(probabilities, 50, 8, mixing)
+    assert (shares.sum(1) == 8).all()
+    assert (shares >= 0).all()
+    unit = 1 if mixing == 'batch' else 8
+    wanted = np.arange(1, 51)[:, None] * probabilities * 8
+    assert np.abs(shares.cumsum(0) - wanted).max() <= unit + 1e-9
+    if mixing == 'step':
+        assert ((shares > 0).sum(1) == 1).all()
+
+
+@pytest.mark.parametrize(
+    'layout', [Layout(1, 1, 8), Layout(2, 3, 4), Layout(3, 2, 5)]
+)
+def test_ranks_and_streams_share_without_overlap(layout):
+    probabilities = np.array([0.7, 0.3])
+    shares = allocate(probabilities, 7, layout.batch_size, 'batch')
+    used = shares.sum(0) * layout.world_size
+    intervals = [Intervals([(100, 100 + n + 2)]) for n in used]
+    plan = EpochPlan(intervals, shares, layout)
+    assert len(plan) == 7
+    assert (plan.used == used).all()
+    read = [
+        pair
+        for rank in range(layout.world_size)
+        for number in range(7)
+        for pair in plan.batch(rank, number)
+    ]
+    assert len(read) == len(set(read)) == used.sum()
+    # what a stream reads of a source is contiguous
+    for stream in range(layout.num_streams):
+        own = [
+            position
+            for number in range(stream, 7, layout.num_streams)
+            for source, position in plan.batch(0, number)
+            if source == 0
+        ]
+        assert own == list(range(own[0], own[0] + len(own)))
+    # what remains is everything that was not read
+    for consumed in range(8):
+        before = {
+            pair
+            for rank in range(layout.world_size)
+            for number in range(consumed)
+            for pair in plan.batch(rank, number)
+        }
+        after = [
+            (source, position)
+            for source, ranges in enumerate(plan.remaining(consumed))
+            for begin, end in ranges
+            for position in range(begin, end)
+        ]
+        assert len(after) == len(set(after)) == used.sum() + 4 - len(before)
+        assert before.isdisjoint(after)
