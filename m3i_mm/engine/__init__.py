@@ -1,8 +1,9 @@
-"""Hooks, optimizer wrappers and their constructors."""
+"""Hooks, optimizer wrappers, their constructors, and schedules."""
 
 from m3i_mm.utils import checkpoint
 
 from .hooks import *  # noqa: F403
 from .optimizers import *  # noqa: F403
+from .schedulers import *  # noqa: F403
 
 checkpoint.install()

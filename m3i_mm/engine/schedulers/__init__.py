@@ -1,0 +1,5 @@
+"""Schedules of learning rate."""
+
+from .warmup_cosine import WarmupCosineLR
+
+__all__ = ['WarmupCosineLR']
