@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from torch import nn
 
 from ...registry import HOOKS
 from ...utils.checkpoint import CheckpointError
@@ -44,7 +45,7 @@ class CheckpointFitHook(Hook):
             model = model.module
         given = {
             re.sub('^module.', '', name): tuple(value.shape)
-            for name, value in checkpoint.get('state_dict', checkpoint).items()
+            for name, value in _weights(model, checkpoint).items()
             if hasattr(value, 'shape')
         }
         wanted = {
@@ -66,3 +67,17 @@ class CheckpointFitHook(Hook):
             f'{wanted[example]}, in the checkpoint it is {found}. '
             f'The first names there: {", ".join(list(given)[:3])}'
         )
+
+
+def _weights(model: nn.Module, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The weights under the names that the model will be given.
+
+    A backbone may know the names of its authors' files; MMPretrain's models
+    ask it to rename them, by this method, when they load.
+    """
+    weights = dict(checkpoint.get('state_dict', checkpoint))
+    backbone = getattr(model, 'backbone', None)
+    rename = getattr(backbone, '_checkpoint_filter', None)
+    if rename is not None:
+        rename(weights, '', {}, False, [], [], [])
+    return weights
