@@ -26,7 +26,8 @@ not edit by hand.
 
 | split | samples | content |
 |---|---|---|
-| `train-*.tar.gz` | {train:,} | all vendors but `{heldout}`, training families |
+| `train-*.tar.gz` | {train:,} \
+| training families of all vendors but `{heldout}` |
 | `val-*.tar.gz` | {val:,} | everything else: `{heldout}` with all concepts, \
 the other vendors with the held-out families |
 
