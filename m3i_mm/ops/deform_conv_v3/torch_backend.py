@@ -201,7 +201,7 @@ def _normalised_points(
         Tensor: Shape (B*g, P, Ho*Wo, 2), x before y.
     """
     tap_x, tap_y = (
-        offset.new_tensor(taps).mul_(geometry.offset_scale).unsqueeze(-1)
+        offset.new_tensor(taps).view(-1, 1, 1) * geometry.offset_scale
         for taps in geometry.regular_grid()
     )
     position_y, position_x = (
@@ -210,16 +210,14 @@ def _normalised_points(
         + geometry.origin
         for length in out_size
     )
-    # (Wo,), (Ho,) -> (P, Ho*Wo)
-    base_x = tap_x + position_x.repeat(out_size[0])
-    base_y = tap_y + position_y.repeat_interleave(out_size[1])
-    # (B*g, P*2, Ho*Wo) -> (B*g, P, 2, Ho*Wo)
-    offset = offset.unflatten(1, (-1, 2)) * geometry.offset_scale
-    x = base_x + offset[:, :, 0]
-    y = base_y + offset[:, :, 1]
+    # (B*g, P*2, Ho*Wo) -> (B*g, P, 2, Ho, Wo)
+    offset = offset.unflatten(2, out_size).unflatten(1, (-1, 2))
+    offset = offset * geometry.offset_scale
+    x = offset[:, :, 0] + (tap_x + position_x)
+    y = offset[:, :, 1] + (tap_y + position_y.unsqueeze(-1))
     return torch.stack(
         ((2 * x + 1) / size[1] - 1, (2 * y + 1) / size[0] - 1), dim=-1
-    )
+    ).flatten(2, 3)
 
 
 def _to_maps(tensor: Tensor, dtype: torch.dtype) -> Tensor:

@@ -25,6 +25,9 @@ from .geometry import Geometry
 
 __all__ = ['run', 'unavailable_reason']
 
+# Elements that 32-bit indices serve, with room for the last block's excess.
+_NARROW_INDEX_LIMIT = 2**30
+
 
 def unavailable_reason(device: torch.device) -> str | None:
     """Return why the kernels cannot run on ``device``, or None."""
@@ -192,8 +195,7 @@ def _launch(
         GROUPS=geometry.groups,
         GROUP_CHANNELS=group_channels,
         BLOCK_CHANNELS=block_channels,
-        # indices may run a block beyond the last element
-        WIDE_INDEX=max(tensor.numel() for tensor in tensors) >= 2**30,
+        WIDE_INDEX=max(t.numel() for t in tensors) >= _NARROW_INDEX_LIMIT,
         COMPUTE=tl.float64 if input.dtype == torch.float64 else tl.float32,
     )
 

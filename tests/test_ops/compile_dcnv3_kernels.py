@@ -1,0 +1,53 @@
+"""Print the PTX of both DCNv3 kernels for an architecture, without a GPU."""
+
+import sys
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from m3i_mm.ops.deform_conv_v3 import triton_kernels
+
+CONSTANTS = dict(
+    KERNEL_SIZE=3,
+    STRIDE=1,
+    DILATION=1,
+    ORIGIN=0,
+    OFFSET_SCALE=1.0,
+    REMOVE_CENTER=False,
+    TAPS=9,
+    GROUPS=4,
+    GROUP_CHANNELS=16,
+    BLOCK_CHANNELS=16,
+    WIDE_INDEX=False,
+    COMPUTE=triton_kernels.tl.float32,
+    TILE=1024,
+)
+
+
+def compile_kernel(kernel, architecture):
+    """Compile for bfloat16 tensors that are aligned, as PyTorch's are."""
+    function = kernel.fn
+    signature, constants, aligned = {}, {}, {}
+    for position, name in enumerate(function.arg_names):
+        if name in CONSTANTS:
+            signature[name] = 'constexpr'
+            constants[(position,)] = CONSTANTS[name]
+        elif name.endswith('_ptr'):
+            is_sum = name == 'grad_input_ptr'
+            signature[name] = '*fp32' if is_sum else '*bf16'
+            aligned[(position,)] = [['tt.divisibility', 16]]
+        else:
+            signature[name] = 'i32'
+    return triton.compile(
+        ASTSource(function, signature, constants, aligned),
+        target=GPUTarget('cuda', architecture, 32),
+        options={'num_warps': 4},
+    ).asm['ptx']
+
+
+if __name__ == '__main__':
+    architecture = int(sys.argv[1])
+    print(compile_kernel(triton_kernels.forward_kernel, architecture))
+    print('// next kernel')
+    print(compile_kernel(triton_kernels.backward_kernel, architecture))

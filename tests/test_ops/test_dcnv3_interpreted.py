@@ -1,0 +1,57 @@
+"""The Triton kernels without a GPU: interpreted, and compiled to PTX."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('triton')
+
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parents[1]
+
+
+def run_without_gpu(*command, **environment):
+    """Run Python in a process that has not yet imported Triton."""
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            'CUDA_VISIBLE_DEVICES': '',
+            'PYTHONPATH': str(ROOT),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_kernels_are_right_in_the_interpreter():
+    tests = FOLDER / 'test_dcnv3_triton.py'
+    result = run_without_gpu(
+        *('-m', 'pytest', '-q', '--show-capture=no', str(tests)),
+        TRITON_INTERPRET='1',
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'skipped' not in result.stdout
+
+
+@pytest.mark.parametrize('architecture', ['80', '90'])
+def test_kernels_compile_and_load_whole_vectors(architecture):
+    result = run_without_gpu(
+        str(FOLDER / 'compile_dcnv3_kernels.py'),
+        architecture,
+        TRITON_INTERPRET='0',
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    forward, backward = result.stdout.split('// next kernel')
+    # 4 pixels of 16 bfloat16 channels each, 8 channels to a 128-bit load
+    for ptx in (forward, backward):
+        assert len(re.findall(r'ld\.global\.v4\.b32', ptx)) >= 4
+    # additions without vectors before Hopper
+    vector = 'v4.' if architecture == '90' else ''
+    assert f'atom.global.gpu.relaxed.add.{vector}f32' in backward

@@ -1,0 +1,242 @@
+"""The Triton kernels: on a GPU, or interpreted where TRITON_INTERPRET=1.
+
+Without either these tests are skipped; ``test_dcnv3_interpreted.py`` runs them
+in a process of their own, because the variable must be set before Triton is
+imported.
+"""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from dcnv3_reference import (
+    SETTINGS,
+    Setting,
+    dcnv3_loops,
+    dcnv3_loops_gradients,
+    make_inputs,
+)
+
+from m3i_mm.ops import dcnv3
+from m3i_mm.ops.deform_conv_v3 import triton_backend
+
+INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
+DEVICE = 'cpu' if INTERPRETED else 'cuda'
+
+pytestmark = pytest.mark.skipif(
+    not INTERPRETED and not torch.cuda.is_available(),
+    reason='needs a GPU or TRITON_INTERPRET=1',
+)
+
+
+def tensors_of(arrays, dtype=torch.float64):
+    return [
+        torch.tensor(array, dtype=dtype, device=DEVICE, requires_grad=True)
+        for array in arrays
+    ]
+
+
+def run(arrays, grad_output, setting, dtype=torch.float64):
+    """Return output and gradients of the Triton backend."""
+    inputs = tensors_of(arrays, dtype)
+    output = dcnv3(*inputs, *setting, backend='triton')
+    grad = torch.tensor(grad_output, dtype=dtype, device=DEVICE)
+    return [output, *torch.autograd.grad(output, inputs, grad)]
+
+
+def loops(arrays, grad_output, setting, side='right'):
+    """Return output and gradients of the slow reference."""
+    results = (
+        dcnv3_loops(*arrays, setting),
+        *dcnv3_loops_gradients(*arrays, grad_output, setting, side),
+    )
+    return [torch.from_numpy(result).to(DEVICE) for result in results]
+
+
+def check(arrays, grad_output, setting, dtype=torch.float64, rtol=1e-10):
+    results = run(arrays, grad_output, setting, dtype)
+    for result, expected in zip(results, loops(arrays, grad_output, setting)):
+        assert result.dtype == dtype
+        torch.testing.assert_close(
+            result.double(), expected, rtol=rtol, atol=10 * rtol
+        )
+
+
+@pytest.mark.parametrize('setting', SETTINGS, ids=str)
+def test_equals_loops(setting):
+    *arrays, grad_output = make_inputs(setting, size=(4, 6))
+    check(arrays, grad_output, setting)
+
+
+@pytest.mark.parametrize('group_channels', [1, 15, 30, 71])
+def test_any_group_width(group_channels):
+    setting = Setting(groups=2)
+    *arrays, grad_output = make_inputs(
+        setting, batch=1, size=(3, 4), group_channels=group_channels
+    )
+    check(arrays, grad_output, setting, torch.float32, rtol=1e-5)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_is_accumulated_in_float32(dtype):
+    setting = Setting(groups=2, offset_scale=2.0)
+    input, offset, mask, grad_output = make_inputs(setting, size=(4, 5))
+    # exact in half precision, and never an integer location
+    offset = np.floor(4 * offset) / 4 + 1 / 8
+    arrays = [
+        torch.tensor(array, dtype=dtype).double().numpy()
+        for array in (input, offset, mask, grad_output)
+    ]
+    check(arrays[:3], arrays[3], setting, dtype, torch.finfo(dtype).eps)
+
+
+def test_integer_points_take_the_right_hand_derivative():
+    setting = Setting(groups=2)
+    input, offset, mask, grad_output = make_inputs(setting, size=(4, 5))
+    arrays = input, np.zeros_like(offset), mask
+    results = run(arrays, grad_output, setting)
+    right = loops(arrays, grad_output, setting)
+    left = loops(arrays, grad_output, setting, 'left')
+    for index in (0, 1, 3):
+        torch.testing.assert_close(results[index], right[index])
+    # inner positions have no tap at exactly -1, where the derivative is zero
+    inner = (slice(None), slice(1, None), slice(1, None))
+    torch.testing.assert_close(results[2][inner], right[2][inner])
+    assert not torch.allclose(results[2][inner], left[2][inner])
+
+
+def test_points_at_exactly_minus_one_have_no_derivative():
+    input = torch.ones(1, 2, 2, 1, device=DEVICE)
+    offset = torch.full((1, 2, 2, 2), -1.0, device=DEVICE, requires_grad=True)
+    mask = torch.ones(1, 2, 2, 1, device=DEVICE)
+    output = dcnv3(input, offset, mask, 1, padding=0, backend='triton')
+    (grad,) = torch.autograd.grad(output.sum(), offset)
+    # every position samples its upper left neighbour, only the last has one,
+    # in the middle of ones
+    assert torch.equal(output.flatten().cpu(), torch.tensor([0.0, 0, 0, 1]))
+    assert torch.equal(grad, torch.zeros_like(grad))
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 1e30, -1e30])
+def test_points_nowhere_contribute_nothing(value):
+    offset = torch.full((1, 2, 3, 18), value, device=DEVICE)
+    ones = torch.ones(1, 2, 3, 9, device=DEVICE)
+    output = dcnv3(ones, offset, ones, backend='triton')
+    assert torch.equal(output, torch.zeros_like(output))
+
+
+def test_wide_indices_give_the_same(monkeypatch):
+    setting = Setting(groups=2)
+    *arrays, grad_output = make_inputs(setting, size=(4, 5))
+    narrow = run(arrays, grad_output, setting)
+    monkeypatch.setattr(triton_backend, '_NARROW_INDEX_LIMIT', 0)
+    torch.testing.assert_close(run(arrays, grad_output, setting), narrow)
+
+
+def test_non_contiguous_inputs_and_gradient():
+    setting = Setting(groups=2)
+    *arrays, grad_output = make_inputs(setting, size=(4, 5))
+    results = []
+    for permute in (False, True):
+        inputs = tensors_of(arrays)
+        grad = torch.tensor(grad_output, device=DEVICE)
+        views = inputs
+        if permute:
+            views, (grad,) = (
+                [
+                    tensor.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
+                    for tensor in tensors
+                ]
+                for tensors in (inputs, [grad])
+            )
+        output = dcnv3(*views, *setting, backend='triton')
+        results.append([output, *torch.autograd.grad(output, inputs, grad)])
+    torch.testing.assert_close(*results)
+
+
+def test_zero_size_input():
+    input = torch.randn(0, 4, 4, 2, device=DEVICE, requires_grad=True)
+    offset = torch.randn(0, 4, 4, 18, device=DEVICE)
+    mask = torch.randn(0, 4, 4, 9, device=DEVICE)
+    output = dcnv3(input, offset, mask, backend='triton')
+    assert output.shape == (0, 4, 4, 2)
+    output.sum().backward()
+
+
+def test_is_a_well_behaved_operator():
+    """Schema, fake implementation, autograd and tracing fit together."""
+    setting = Setting(groups=2)
+    *arrays, _ = make_inputs(setting, batch=1, size=(3, 3), group_channels=2)
+    torch.library.opcheck(
+        torch.ops.m3i_mm.dcnv3.default, (*tensors_of(arrays), *setting)
+    )
+
+
+def test_compiles_without_graph_break():
+    torch._dynamo.reset()
+    setting = Setting(groups=2, remove_center=True)
+    compiled = torch.compile(
+        lambda *inputs: dcnv3(*inputs, *setting, backend='triton'),
+        backend='aot_eager' if INTERPRETED else 'inductor',
+        fullgraph=True,
+    )
+    *arrays, grad_output = make_inputs(setting, size=(3, 4))
+    inputs = tensors_of(arrays)
+    output = compiled(*inputs)
+    grad = torch.tensor(grad_output, device=DEVICE)
+    grads = torch.autograd.grad(output, inputs, grad)
+    torch.testing.assert_close(
+        [output, *grads], run(arrays, grad_output, setting)
+    )
+
+
+def test_autocast_mixes_half_features_with_a_float32_mask():
+    input = torch.randn(1, 3, 4, 4, device=DEVICE)
+    layers = torch.nn.ModuleList(
+        torch.nn.Linear(4, width) for width in (4, 36, 18)
+    ).to(DEVICE)
+    outputs = {}
+    for backend in ('triton', 'torch'):
+        with torch.autocast(DEVICE, dtype=torch.bfloat16):
+            features, offset, mask = (layer(input) for layer in layers)
+            mask = mask.float().unflatten(-1, (2, 9)).softmax(-1).flatten(-2)
+            output = dcnv3(features, offset, mask, groups=2, backend=backend)
+        assert output.dtype == torch.bfloat16
+        grads = torch.autograd.grad(
+            output.float().sum(), list(layers.parameters())
+        )
+        assert all(grad.dtype == torch.float32 for grad in grads)
+        outputs[backend] = output
+    torch.testing.assert_close(outputs['triton'], outputs['torch'])
+
+
+def test_deterministic_mode_raises_in_the_backward_pass():
+    input = torch.randn(1, 3, 3, 2, device=DEVICE, requires_grad=True)
+    offset = torch.randn(1, 3, 3, 18, device=DEVICE)
+    mask = torch.randn(1, 3, 3, 9, device=DEVICE)
+    output = dcnv3(input, offset, mask, backend='triton')
+    torch.use_deterministic_algorithms(True)
+    try:
+        with pytest.raises(RuntimeError, match='no deterministic impl'):
+            output.sum().backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_launch_errors_reach_the_caller(monkeypatch):
+    class Broken:
+        def __getitem__(self, grid):
+            return self
+
+        def __call__(self, *tensors, **constants):
+            raise RuntimeError('out of resource: shared memory')
+
+    monkeypatch.setattr(triton_backend._kernels(), 'forward_kernel', Broken())
+    with pytest.raises(RuntimeError, match='out of resource'):
+        dcnv3(
+            torch.randn(1, 3, 3, 2, device=DEVICE),
+            torch.randn(1, 3, 3, 18, device=DEVICE),
+            torch.randn(1, 3, 3, 9, device=DEVICE),
+            backend='triton',
+        )
