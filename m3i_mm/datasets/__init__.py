@@ -2,11 +2,13 @@
 
 from . import transforms
 from .faults import SampleError
+from .mixture_dataset import MixtureDataset
 from .source_dataset import SampleIndex, SourceDataset
 from .sources import *  # noqa: F403
 from .stream_batch_sampler import StreamBatchSampler
 
 __all__ = [
+    'MixtureDataset',
     'SampleError',
     'SampleIndex',
     'SourceDataset',
