@@ -61,4 +61,7 @@ train_dataloader = dict(
     ),
 )
 
-custom_hooks = [dict(type='m3i_mm.ResumeStateHook')]
+custom_hooks = [
+    dict(type='m3i_mm.ResumeStateHook'),
+    dict(type='m3i_mm.DataReportHook'),
+]

@@ -1,6 +1,7 @@
 """Hooks that the runner calls during training."""
 
 from .checkpoint_fit_hook import CheckpointFitHook
+from .data_report_hook import DataReportHook
 from .momentum_update_hook import MomentumUpdateHook
 from .nonfinite_loss_hook import NonFiniteLossHook
 from .progress_bar_hook import ProgressBarHook
@@ -8,6 +9,7 @@ from .resume_state_hook import ResumeStateHook
 
 __all__ = [
     'CheckpointFitHook',
+    'DataReportHook',
     'MomentumUpdateHook',
     'NonFiniteLossHook',
     'ProgressBarHook',
