@@ -1,0 +1,24 @@
+"""Average the weights of several checkpoints of one training."""
+
+from argparse import ArgumentParser
+
+from m3i_mm.utils.checkpoint import CheckpointError
+from m3i_mm.utils.publish import average_checkpoints
+
+
+def main() -> None:
+    """Read the command line and average."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument('checkpoints', nargs='+', help='two files or more')
+    parser.add_argument('--out', required=True, help='the averaged weights')
+    args = parser.parse_args()
+    if len(args.checkpoints) < 2:
+        parser.error('an average needs at least two checkpoints')
+    try:
+        average_checkpoints(args.checkpoints, args.out)
+    except (CheckpointError, FileNotFoundError) as error:
+        raise SystemExit(f'error: {error}') from error
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,41 @@
+"""Write one encoder of a training checkpoint to a file for others to load."""
+
+from argparse import ArgumentParser
+
+from m3i_mm.utils.checkpoint import CheckpointError
+from m3i_mm.utils.publish import FORMATS, PARTS, publish
+
+
+def main() -> None:
+    """Read the command line and publish."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument('checkpoint', help='training checkpoint of M3I')
+    parser.add_argument(
+        'out',
+        help='path of the result; gets the first 8 digits of its SHA-256 and '
+        'the suffix of the format',
+    )
+    parser.add_argument(
+        '--part',
+        choices=list(PARTS),
+        default='student',
+        help='the trained image encoder, its momentum average, or the text '
+        'encoder (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--format',
+        choices=FORMATS,
+        default='backbone',
+        help='mmpretrain: names with "backbone."; backbone: without, loads '
+        'by init_cfg=dict(type="Pretrained", checkpoint=...); safetensors: '
+        'the same for any library (default: %(default)s)',
+    )
+    args = parser.parse_args()
+    try:
+        print(publish(args.checkpoint, args.out, args.part, args.format))
+    except (CheckpointError, FileNotFoundError) as error:
+        raise SystemExit(f'error: {error}') from error
+
+
+if __name__ == '__main__':
+    main()
