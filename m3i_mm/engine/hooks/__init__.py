@@ -4,6 +4,7 @@ from .checkpoint_fit_hook import CheckpointFitHook
 from .data_report_hook import DataReportHook
 from .momentum_update_hook import MomentumUpdateHook
 from .nonfinite_loss_hook import NonFiniteLossHook
+from .optimizer_step_scheduler_hook import OptimizerStepSchedulerHook
 from .progress_bar_hook import ProgressBarHook
 from .resume_state_hook import ResumeStateHook
 
@@ -12,6 +13,7 @@ __all__ = [
     'DataReportHook',
     'MomentumUpdateHook',
     'NonFiniteLossHook',
+    'OptimizerStepSchedulerHook',
     'ProgressBarHook',
     'ResumeStateHook',
 ]

@@ -1,0 +1,157 @@
+"""Processes and accumulation give the training of one large batch."""
+
+import multiprocessing
+import os
+import socket
+import uuid
+from pathlib import Path
+
+import pytest
+import torch
+import toy.views  # noqa: F401
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from m3i_mm.utils.distributed import setup_cpu_processes
+from m3i_mm.utils.run_config import complete_dataloaders
+
+TOYS = Path(__file__).parents[1] / 'toy'
+IN_ORDER = [0, 1, 2, 3, 4, 5, 6, 7]
+# Process r of two reads the images r, r + 2, ...
+AS_TWO_PROCESSES_READ = [0, 2, 4, 6, 1, 3, 5, 7]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def config(work_dir, batch_size, order=IN_ORDER, objectives=(), **kwargs):
+    cfg = Config.fromfile(TOYS / 'm3i.py')
+    cfg.merge_from_dict(
+        {
+            'work_dir': str(work_dir),
+            'experiment_name': uuid.uuid4().hex,
+            'model.input.type': 'ChessboardMix',
+            'model.backbone.drop_rate': 0.0,
+            'train_dataloader.batch_size': batch_size,
+            'train_cfg.max_epochs': 2,
+            'optim_wrapper.optimizer.lr': 0.02,
+            'default_hooks.param_scheduler.type': (
+                'm3i_mm.OptimizerStepSchedulerHook'
+            ),
+            'default_hooks.checkpoint': None,
+            **kwargs,
+        }
+    )
+    cfg.train_dataloader.pop('batch_sampler')
+    cfg.train_dataloader.dataset = dict(type='FixedViews', order=order)
+    cfg.train_dataloader.sampler.shuffle = False
+    for name in set(cfg.model.objectives) - set(objectives or ()):
+        if objectives:
+            cfg.model.objectives.pop(name)
+    complete_dataloaders(cfg)
+    return Config(cfg._cfg_dict.to_dict())
+
+
+def train(cfg):
+    """Train; return the losses of each step and the final weights."""
+    runner = Runner.from_cfg(cfg)
+    losses = []
+    model = getattr(runner.model, 'module', runner.model)
+    parse = model.parse_losses
+
+    def record(outputs):
+        total, log_vars = parse(outputs)
+        losses.append(
+            {k: float(v) for k, v in log_vars.items() if 'loss' in k}
+        )
+        return total, log_vars
+
+    model.parse_losses = record
+    runner.train()
+    return losses, model.state_dict(), runner.message_hub
+
+
+def train_process(rank, port, cfg, path):
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE='2',
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+    )
+    cfg.launcher = 'pytorch'
+    setup_cpu_processes(cfg)
+    losses, weights, _ = train(cfg)
+    torch.save((losses, weights), f'{path}/{rank}.pth')
+
+
+def train_two_processes(cfg, path):
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context('fork')
+    processes = [
+        context.Process(target=train_process, args=(rank, port, cfg, path))
+        for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+        assert process.exitcode == 0
+    return [torch.load(f'{path}/{rank}.pth') for rank in range(2)]
+
+
+def assert_same_weights(actual, expected):
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(
+            actual[name], value, rtol=1e-5, atol=1e-5, msg=name
+        )
+
+
+def test_two_processes_equal_the_doubled_batch(tmp_path):
+    two = train_two_processes(config(tmp_path / 'two', 4), tmp_path)
+    losses, weights, _ = train(
+        config(tmp_path / 'one', 8, AS_TWO_PROCESSES_READ)
+    )
+    assert len(losses) == len(two[0][0]) == 8
+    assert len(losses[0]) == 5  # intra, inter, category, text and their sum
+    for step, (first, second) in enumerate(
+        zip(two[0][0], two[1][0], strict=True)
+    ):
+        for name, value in losses[step].items():
+            mean = (first[name] + second[name]) / 2
+            assert mean == pytest.approx(value, rel=1e-5, abs=1e-5), name
+    for _, other in two:
+        assert_same_weights(other, weights)
+    assert weights['momentum_encoder.steps'] == 8
+
+
+def test_accumulation_equals_the_large_batch(tmp_path):
+    # Negatives come from one forward pass, so contrastive losses differ
+    images = ('intra', 'inter', 'category')
+    _, large, hub = train(config(tmp_path / 'large', 8, objectives=images))
+    _, small, other_hub = train(
+        config(
+            tmp_path / 'small',
+            4,
+            objectives=images,
+            **{'optim_wrapper.accumulative_counts': 2},
+        )
+    )
+    assert_same_weights(small, large)
+    assert small['momentum_encoder.steps'] == 8
+    for name in ('train/momentum', 'train/lr'):
+        expected = hub.get_scalar(name).data[0]
+        actual = other_hub.get_scalar(name).data[0]
+        if len(actual) > len(expected):  # logged in every iteration
+            actual = actual[1::2]
+        torch.testing.assert_close(
+            torch.tensor(actual), torch.tensor(expected)
+        )
