@@ -11,6 +11,7 @@ from .metrics import (
     LinearProbe,
     ZeroShotAccuracy,
 )
+from .report import evaluate_with_baselines, format_table, write_report
 from .tables import FeatureTable, FieldError
 
 __all__ = [
@@ -27,8 +28,11 @@ __all__ = [
     'ZeroShotAccuracy',
     'build_model',
     'evaluate',
+    'evaluate_with_baselines',
     'extract_features',
+    'format_table',
     'pool_features',
     'predict_features',
     'raw_pixels',
+    'write_report',
 ]

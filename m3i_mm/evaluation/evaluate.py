@@ -11,6 +11,7 @@ from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint, set_random_seed
+from torch.utils.data import Dataset
 
 from m3i_mm.registry import MODELS
 
@@ -29,12 +30,15 @@ class EvaluationResult:
         metrics (dict[str, float]): Percentages by ``prefix/name``.
         chance (dict[str, float]): Chance level under the same names.
         tables (dict[str, FeatureTable]): The features by set name.
+        datasets (dict[str, Dataset]): The data sets by the same names; row i
+            of a table is sample i.
         model (BaseModel): The model that made them.
     """
 
     metrics: dict[str, float]
     chance: dict[str, float]
     tables: dict[str, FeatureTable]
+    datasets: dict[str, Dataset]
     model: BaseModel
 
 
@@ -143,5 +147,6 @@ def evaluate(
             for name, value in metric.chance(tables).items()
         },
         tables,
+        {name: loader.dataset for name, loader in loaders.items()},
         built,
     )

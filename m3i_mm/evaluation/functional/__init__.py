@@ -1,12 +1,9 @@
 """Evaluation of frozen features as pure functions of tensors."""
 
 from .knn import knn_scores
-from .logistic_regression import (
-    center_and_normalize,
-    fit_logistic_regression,
-    standardize,
-)
-from .retrieval import best_ranks, chance_recall, recall_at
+from .logistic_regression import fit_logistic_regression
+from .retrieval import best_ranks, chance_recall, nearest, recall_at
+from .scaling import center_and_normalize, find_scaling, standardize
 from .zero_shot import class_embeddings, fill_templates
 
 __all__ = [
@@ -15,8 +12,10 @@ __all__ = [
     'chance_recall',
     'class_embeddings',
     'fill_templates',
+    'find_scaling',
     'fit_logistic_regression',
     'knn_scores',
+    'nearest',
     'recall_at',
     'standardize',
 ]

@@ -18,51 +18,7 @@ from torch import Tensor
 
 from .chunks import MAX_ELEMENTS, row_chunks
 
-__all__ = [
-    'center_and_normalize',
-    'fit_logistic_regression',
-    'standardize',
-]
-
-
-def standardize(train: Tensor, *others: Tensor) -> list[Tensor]:
-    """Shift and scale every channel by the statistics of the training set.
-
-    All values are then divided by ``sqrt(C)``: a row has length 1 on average,
-    whatever the width, so that one strength of regularisation serves every
-    backbone. A channel that is constant in the training set becomes zero.
-
-    Args:
-        train (Tensor): Training features, (N, C).
-        *others (Tensor): Further features, (M, C).
-
-    Returns:
-        list[Tensor]: All features, (N, C) and (M, C), in the given order.
-    """
-    mean = train.mean(0)
-    std = train.std(0, unbiased=False)
-    constant = std <= 1e-6 * mean.abs().clamp(min=1e-6)
-    scale = torch.where(constant, torch.zeros_like(std), 1 / std)
-    scale = scale / train.shape[1] ** 0.5
-    return [(features - mean) * scale for features in (train, *others)]
-
-
-def center_and_normalize(train: Tensor, *others: Tensor) -> list[Tensor]:
-    """Subtract the mean of the training set and scale rows to unit length.
-
-    The preprocessing of MSN's low-shot evaluation.
-
-    Args:
-        train (Tensor): Training features, (N, C).
-        *others (Tensor): Further features, (M, C).
-
-    Returns:
-        list[Tensor]: All features, (N, C) and (M, C), in the given order.
-    """
-    mean = train.mean(0)
-    return [
-        F.normalize(features - mean, dim=1) for features in (train, *others)
-    ]
+__all__ = ['fit_logistic_regression']
 
 
 def fit_logistic_regression(
@@ -71,7 +27,7 @@ def fit_logistic_regression(
     num_classes: int,
     C: float = 1.0,
     max_iter: int = 500,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-4,
     max_elements: int = MAX_ELEMENTS,
 ) -> tuple[Tensor, Tensor]:
     """Fit a linear classifier with L2-regularised cross-entropy.

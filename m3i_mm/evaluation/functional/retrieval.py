@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .chunks import MAX_ELEMENTS, row_chunks
 
-__all__ = ['best_ranks', 'chance_recall', 'recall_at']
+__all__ = ['best_ranks', 'chance_recall', 'nearest', 'recall_at']
 
 
 @torch.no_grad()
@@ -44,6 +44,22 @@ def best_ranks(
         ahead = (similarity >= best[:, None]) & ~relevant
         ranks[rows] = 1 + ahead.sum(1)
     return ranks
+
+
+@torch.no_grad()
+def nearest(queries: Tensor, gallery: Tensor, k: int) -> Tensor:
+    """Find the most similar gallery items of a few queries.
+
+    Args:
+        queries (Tensor): Features, (Q, C).
+        gallery (Tensor): Features, (G, C).
+        k (int): Number of items; fewer if the gallery is smaller.
+
+    Returns:
+        Tensor: Gallery rows, (Q, k), the most similar first.
+    """
+    similarity = F.normalize(queries, dim=1) @ F.normalize(gallery, dim=1).T
+    return similarity.topk(min(k, len(gallery)), dim=1).indices
 
 
 def recall_at(ranks: Tensor, topk: Sequence[int]) -> dict[int, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,21 +11,11 @@ from torch import Tensor, nn
 
 from m3i_mm.registry import METRICS
 
-from ..functional import (
-    center_and_normalize,
-    fit_logistic_regression,
-    knn_scores,
-    standardize,
-)
+from ..functional import find_scaling, fit_logistic_regression, knn_scores
 from ..tables import FeatureTable, common_labels
 from .base import FeatureMetric, SetNames
 
 __all__ = ['KNNAccuracy', 'LinearProbe', 'topk_accuracy']
-
-SCALINGS: dict[str, Callable[..., list[Tensor]]] = {
-    'standardize': standardize,
-    'center_and_normalize': center_and_normalize,
-}
 
 
 def topk_accuracy(
@@ -55,6 +45,8 @@ class _BankClassifier(FeatureMetric):
         field (str): The label, e.g. ``'gt_label'`` or ``'group'``.
         bank (str | Sequence[str]): The labelled training set.
         query (str | Sequence[str]): The set to classify.
+        scaling (str, optional): Scaling of both sets by the statistics of the
+            bank: ``'standardize'``, ``'center_and_normalize'`` or None.
         topk (Sequence[int]): Accuracies to report.
         feature (str): The column of vectors.
         prefix (str, optional): See :class:`FeatureMetric`.
@@ -65,6 +57,7 @@ class _BankClassifier(FeatureMetric):
         field: str = 'gt_label',
         bank: SetNames = 'bank',
         query: SetNames = 'query',
+        scaling: str | None = None,
         topk: Sequence[int] = (1,),
         feature: str = 'feature',
         prefix: str | None = None,
@@ -73,6 +66,7 @@ class _BankClassifier(FeatureMetric):
         self.field = field
         self.bank = bank
         self.query = query
+        self.scale = find_scaling(scaling)
         self.topk = tuple(topk)
         self.feature = feature
 
@@ -106,11 +100,12 @@ class _BankClassifier(FeatureMetric):
         (labels, targets), num_classes = common_labels(
             bank[self.field], query[self.field]
         )
-        scores = self.scores(
+        features, queries = self.scale(
             bank.features(self.feature, self.device),
-            labels.to(self.device),
             query.features(self.feature, self.device),
-            num_classes,
+        )
+        scores = self.scores(
+            features, labels.to(self.device), queries, num_classes
         )
         accuracy = topk_accuracy(scores.cpu(), targets, self.topk)
         return {
@@ -147,6 +142,8 @@ class KNNAccuracy(_BankClassifier):
         temperature (float, optional): Weight of a neighbour, see
             :func:`~m3i_mm.evaluation.functional.knn_scores`; None gives each
             one vote.
+        scaling (str, optional): Scaling of both sets by the statistics of the
+            bank: ``'standardize'``, ``'center_and_normalize'`` or None.
         topk (Sequence[int]): Accuracies to report.
         feature (str): The column of vectors.
         prefix (str, optional): See :class:`FeatureMetric`.
@@ -161,11 +158,12 @@ class KNNAccuracy(_BankClassifier):
         query: SetNames = 'query',
         k: int = 20,
         temperature: float | None = 0.07,
+        scaling: str | None = None,
         topk: Sequence[int] = (1,),
         feature: str = 'feature',
         prefix: str | None = None,
     ) -> None:
-        super().__init__(field, bank, query, topk, feature, prefix)
+        super().__init__(field, bank, query, scaling, topk, feature, prefix)
         self.k = k
         self.temperature = temperature
 
@@ -191,8 +189,9 @@ class LinearProbe(_BankClassifier):
         bank (str | Sequence[str]): The labelled training set.
         query (str | Sequence[str]): The set to classify.
         C (float): Inverse strength of the L2 regularisation.
-        scaling (str): ``'standardize'``, or ``'center_and_normalize'`` (unit
-            rows, the protocol of MSN's low-shot evaluation).
+        scaling (str, optional): ``'standardize'``; or
+            ``'center_and_normalize'``, the protocol of MSN's low-shot
+            evaluation; or None.
         max_iter (int): Most L-BFGS iterations.
         topk (Sequence[int]): Accuracies to report.
         feature (str): The column of vectors.
@@ -210,26 +209,20 @@ class LinearProbe(_BankClassifier):
         bank: SetNames = 'bank',
         query: SetNames = 'query',
         C: float = 1.0,
-        scaling: str = 'standardize',
+        scaling: str | None = 'standardize',
         max_iter: int = 500,
         topk: Sequence[int] = (1,),
         feature: str = 'feature',
         prefix: str | None = None,
     ) -> None:
-        super().__init__(field, bank, query, topk, feature, prefix)
-        if scaling not in SCALINGS:
-            raise ValueError(
-                f'Unknown scaling {scaling!r}; choose from {sorted(SCALINGS)}.'
-            )
+        super().__init__(field, bank, query, scaling, topk, feature, prefix)
         self.C = C
-        self.scaling = scaling
         self.max_iter = max_iter
 
     def scores(
         self, bank: Tensor, labels: Tensor, queries: Tensor, num_classes: int
     ) -> Tensor:
         """Fit on the bank and return the logits of the queries; (Q, K)."""
-        bank, queries = SCALINGS[self.scaling](bank, queries)
         weight, bias = fit_logistic_regression(
             bank, labels, num_classes, self.C, self.max_iter
         )

@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from m3i_mm.registry import METRICS
 
-from ..functional import best_ranks, chance_recall, recall_at
+from ..functional import (
+    best_ranks,
+    chance_recall,
+    find_scaling,
+    recall_at,
+)
 from ..tables import FeatureTable, common_labels
 from .base import FeatureMetric, SetNames
 from .text import require_embedding
@@ -28,6 +33,8 @@ class InstanceRetrieval(FeatureMetric):
         field (str): What makes two images the same, e.g. ``'concept'``.
         query (str | Sequence[str]): The set of queries.
         gallery (str | Sequence[str]): The set that is searched.
+        scaling (str, optional): Scaling of both sets by the statistics of the
+            gallery: ``'standardize'``, ``'center_and_normalize'`` or None.
         topk (Sequence[int]): Values of k.
         feature (str): The column of vectors.
         prefix (str, optional): See :class:`FeatureMetric`.
@@ -40,6 +47,7 @@ class InstanceRetrieval(FeatureMetric):
         field: str,
         query: SetNames = 'query',
         gallery: SetNames = 'gallery',
+        scaling: str | None = None,
         topk: Sequence[int] = (1, 5),
         feature: str = 'feature',
         prefix: str | None = None,
@@ -48,6 +56,7 @@ class InstanceRetrieval(FeatureMetric):
         self.field = field
         self.query = query
         self.gallery = gallery
+        self.scale = find_scaling(scaling)
         self.topk = tuple(topk)
         self.feature = feature
 
@@ -66,9 +75,13 @@ class InstanceRetrieval(FeatureMetric):
             query[self.field], gallery[self.field]
         )
         wanted, offered = wanted.to(self.device), offered.to(self.device)
-        ranks = best_ranks(
-            query.features(self.feature, self.device),
+        features, queries = self.scale(
             gallery.features(self.feature, self.device),
+            query.features(self.feature, self.device),
+        )
+        ranks = best_ranks(
+            queries,
+            features,
             lambda rows: wanted[rows, None] == offered,
         )
         recalls = recall_at(ranks, self.topk)
