@@ -58,7 +58,6 @@ class ImageFolderSource(Source):
             paths, numbers = _read_list(ann_file)
         else:
             paths = sorted(_find_images(root))
-            self.classes = sorted({p.partition('/')[0] for p in paths})
             if labels is None:
                 labels = all('/' in path for path in paths)
             numbers = self._labels(paths) if labels else None
@@ -79,6 +78,7 @@ class ImageFolderSource(Source):
                 f'{osp.join(self.root, stray[0])} is in no folder of a class: '
                 'move it, or set labels=False'
             )
+        self.classes = sorted({path.partition('/')[0] for path in paths})
         numbers = {name: number for number, name in enumerate(self.classes)}
         return [numbers[path.partition('/')[0]] for path in paths]
 

@@ -7,6 +7,8 @@ import json
 import os.path as osp
 import re
 import tarfile
+import time
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -29,8 +31,8 @@ from .base import Sample, Source
 __all__ = ['ShardSource', 'expand_urls', 'read_shard']
 
 IMAGE_SUFFIXES = ('jpg', 'jpeg', 'png', 'webp')
-# what opening or reading a broken, truncated or unreachable archive raises
-READ_ERRORS = (OSError, EOFError, tarfile.TarError, ValueError)
+# what reading a broken or truncated local archive raises
+READ_ERRORS = (OSError, EOFError, tarfile.TarError, ValueError, zlib.error)
 
 
 def expand_urls(urls: str | Sequence[str]) -> list[str]:
@@ -124,8 +126,10 @@ class ShardSource(Source):
         samples_per_shard (int, optional): The number of samples in every
             shard. Positions beyond the end of a shorter shard count as
             faults of kind ``'missing'``.
-        retries (int): How often reading a shard is tried again after an
-            error. Defaults to 2.
+        retries (int): How often reading a remote shard is tried again after
+            an error that may pass. Defaults to 3.
+        retry_wait (float): Seconds before the first new try; doubled for
+            every further one. Defaults to 1.
         name (str, optional): How logs and reports call the source.
 
     Raises:
@@ -137,12 +141,14 @@ class ShardSource(Source):
         self,
         urls: str | Sequence[str],
         samples_per_shard: int | None = None,
-        retries: int = 2,
+        retries: int = 3,
+        retry_wait: float = 1.0,
         name: str | None = None,
     ) -> None:
         super().__init__(name)
         self.urls = expand_urls(urls)
         self.retries = retries
+        self.retry_wait = retry_wait
         if samples_per_shard is None:
             sizes = _find_sizes(self.urls)
         else:
@@ -154,12 +160,13 @@ class ShardSource(Source):
     def read_chunk(self, chunk: int) -> ShardSamples:
         """Read a shard into memory; see :meth:`Source.read_chunk`."""
         url = self.urls[chunk]
-        samples: list[Sample] = []
-        error: Exception | None = None
-        for _ in range(self.retries + 1):
-            samples, error = _read_until_error(url)
-            if error is None:
+        samples, error = _read_until_error(url)
+        for retry in range(self.retries):
+            if error is None or not _may_pass(url, error):
                 break
+            time.sleep(self.retry_wait * 2**retry)
+            again, error = _read_until_error(url)
+            samples = max(samples, again, key=len)
         if error is not None and not samples:
             raise SampleError('shard', url, f'{type(error).__name__}: {error}')
         size = int(self.chunk_sizes[chunk])
@@ -171,9 +178,15 @@ def _read_until_error(url: str) -> tuple[list[Sample], Exception | None]:
     try:
         for sample in read_shard(url):
             samples.append(sample)
-    except READ_ERRORS as error:
+    except Exception as error:  # each file system has errors of its own
         return samples, error
     return samples, None
+
+
+def _may_pass(url: str, error: Exception) -> bool:
+    """Whether trying again can help."""
+    lasting = isinstance(error, FileNotFoundError | PermissionError)
+    return _is_remote(url) and not lasting
 
 
 class ShardSamples:
