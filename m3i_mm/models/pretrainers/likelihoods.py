@@ -158,8 +158,12 @@ class Boltzmann(BaseModule):
         if predictions.dim() == 3:
             excluded = excluded[:, None]  # (P, 1, M)
         logits = predictions @ negatives.keys.T  # (P, M) or (P, T, M)
-        logits = logits.masked_fill(excluded, -torch.inf)
         logits = torch.cat([positive, logits], -1) / self.temperature
+        # after the division, whose gradient would not bear infinities
+        kept = torch.zeros_like(excluded[..., :1])
+        logits = logits.masked_fill(
+            torch.cat([kept, excluded], -1), -torch.inf
+        )
         return _per_image(-logits.log_softmax(-1)[..., 0])
 
 

@@ -55,7 +55,8 @@ class M3I(BaseModel):
         objectives (dict[str, dict]): The targets by name. Each has
             ``target``, ``decoder`` (a config, or a key of ``decoders``),
             ``likelihood``, and optionally ``weight`` (1.0) and ``members``,
-            the images of a mix that it applies to (all).
+            the images of a mix that it applies to (all). None switches an
+            inherited objective off.
         input (dict, optional): What the encoder sees. Defaults to
             ``dict(type='SingleView')``.
         neck (dict, optional): Turns the maps of the backbone into one map,
@@ -97,6 +98,7 @@ class M3I(BaseModel):
         preprocessor = dict(data_preprocessor or {})
         preprocessor.setdefault('type', 'mmpretrain.SelfSupDataPreprocessor')
         super().__init__(preprocessor, init_cfg)
+        objectives = {k: cfg for k, cfg in objectives.items() if cfg}
         self.input = MODELS.build(input or dict(type='SingleView'))
         self.backbone = MODELS.build(backbone)
         self.neck = None if neck is None else MODELS.build(neck)

@@ -91,7 +91,9 @@ class TextTransformer(BaseModule):
         Raises:
             ValueError: If a text is longer than ``context_length``.
         """
-        length = tokens.shape[1]
+        # columns of padding cost time and change nothing
+        length = int((tokens != 0).sum(1).max())
+        tokens = tokens[:, :length]
         if length > len(self.position_embedding):
             raise ValueError(
                 f'Texts of {length} tokens do not fit context_length='

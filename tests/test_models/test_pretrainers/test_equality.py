@@ -488,12 +488,17 @@ def test_clip():
     )
     image, text = (torch.randn(7, 16, requires_grad=True) for _ in range(2))
     loss = likelihood(image, Target(text)).mean()
-    ours_ = torch.autograd.grad(loss, [image, text])
+    ours_ = torch.autograd.grad(
+        loss, [image, text, likelihood.log_temperature]
+    )
     units = [torch.nn.functional.normalize(x, dim=-1) for x in (image, text)]
-    expected = ClipLoss()(*units, torch.tensor(1 / 0.07))
-    theirs = torch.autograd.grad(expected, [image, text])
+    log_scale = torch.tensor(1 / 0.07).log().requires_grad_()
+    expected = ClipLoss()(*units, log_scale.exp())
+    theirs = torch.autograd.grad(expected, [image, text, log_scale])
     torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(ours_, theirs)
+    torch.testing.assert_close(ours_[:2], theirs[:2])
+    # a temperature is the inverse of CLIP's scale
+    torch.testing.assert_close(ours_[2], -theirs[2])
 
 
 def test_unigrad_loss():
