@@ -15,8 +15,10 @@ from m3i_mm.datasets.transforms import (
     Background,
     CenterView,
     ChooseText,
+    CleanText,
     ColorMatrix,
     DecodeImage,
+    LabelName,
     Labels,
     MultiViewWithGeometry,
     RandomBlur,
@@ -261,6 +263,30 @@ class TestText:
     def test_empty(self, text):
         with pytest.raises(ValueError, match="'k1' is empty"):
             ChooseText()(sample(text=text))
+
+    def test_empty_can_be_skipped(self):
+        with pytest.raises(SampleError, match='text fault in k1'):
+            ChooseText(skip_empty=True)(sample(text=''))
+
+    def test_clean(self):
+        found = CleanText()(
+            dict(text=' Tom &amp;amp;  Jerry\n \u00e2\u0080\u0099s ')
+        )
+        assert found['text'] == "Tom & Jerry 's"
+        found = CleanText(lower=True, max_words=2)(dict(text='A B C'))
+        assert found['text'] == 'a b'
+        kept = CleanText(fix_encoding=False)(dict(text='Ã¤'))
+        assert kept['text'] == 'Ã¤'
+        assert CleanText()(dict(text='Ã¤'))['text'] == 'ä'
+
+    def test_labels_as_text(self):
+        named = LabelName('imagenet')(sample(label=1))
+        found = ChooseText('a photo of a {name}.')(named)
+        assert found['text'] == 'a photo of a goldfish.'
+        with pytest.raises(ValueError, match=r'label = 2 .*\[0, 2\)'):
+            LabelName(['a', 'b'])(sample(label=2))
+        with pytest.raises(ValueError, match='a list of names'):
+            LabelName('cifar')
 
     def test_missing(self):
         with pytest.raises(KeyError, match="no field 'caption'"):

@@ -1,96 +1,23 @@
-"""Labels and texts from the fields of a sample."""
+"""Texts from the fields of a sample."""
 
 from __future__ import annotations
 
+import html
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 from mmcv.transforms import BaseTransform
 
 from m3i_mm.registry import TRANSFORMS
 
+from ..faults import SampleError
 from ..tokenizers import Tokenizer, build_tokenizer
+from .labels import get_field
 
-__all__ = ['ChooseText', 'Labels', 'Tokenize']
-
-
-def _field(results: dict[str, Any], name: str) -> Any:
-    fields = results['fields']
-    if name not in fields:
-        raise KeyError(
-            f'Sample {results["sample_key"]!r} of {results.get("source")} '
-            f'has no field {name!r}; it has {sorted(fields)}'
-        )
-    return fields[name]
-
-
-@TRANSFORMS.register_module()
-class Labels(BaseTransform):
-    """Take category labels from the fields.
-
-    **Required Keys:** ``fields``, ``sample_key``
-
-    **Added Keys:** the keys of ``fields``: ``gt_label`` (int), others
-    LongTensor of shape ()
-
-    Args:
-        fields (Mapping[str, str]): The field that each label comes from, e.g.
-            ``dict(gt_label='label')``, the default.
-        num_classes (Mapping[str, int], optional): The number of classes of a
-            label, to check its range.
-        classes (Mapping[str, Sequence[str]], optional): Class names, where a
-            field holds names instead of numbers.
-    """
-
-    def __init__(
-        self,
-        fields: Mapping[str, str] | None = None,
-        num_classes: Mapping[str, int] | None = None,
-        classes: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:
-        super().__init__()
-        self.fields = dict(fields or dict(gt_label='label'))
-        self.indices = {
-            label: {name: index for index, name in enumerate(names)}
-            for label, names in (classes or {}).items()
-        }
-        counts = {label: len(names) for label, names in self.indices.items()}
-        self.num_classes = {**counts, **(num_classes or {})}
-
-    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add the labels.
-
-        Raises:
-            KeyError: If a field is missing.
-            ValueError: If a label is out of range or no known class name.
-        """
-        for label, name in self.fields.items():
-            value = self._index(label, _field(results, name), results)
-            count = self.num_classes.get(label)
-            if value < 0 or (count is not None and value >= count):
-                end = 'inf' if count is None else count
-                raise ValueError(
-                    f'Sample {results["sample_key"]!r}: {label} = {value} '
-                    f'(field {name!r}) is out of range [0, {end})'
-                )
-            keep = label == 'gt_label'
-            results[label] = value if keep else torch.tensor(value)
-        return results
-
-    def _index(self, label: str, value: Any, results: dict[str, Any]) -> int:
-        names = self.indices.get(label)
-        try:
-            return int(value) if names is None else names[value]
-        except (KeyError, TypeError, ValueError) as error:
-            wanted = 'a number' if names is None else 'a known class name'
-            raise ValueError(
-                f'Sample {results["sample_key"]!r}: {label} = {value!r} '
-                f'is not {wanted}'
-            ) from error
+__all__ = ['ChooseText', 'CleanText', 'Tokenize']
 
 
 @TRANSFORMS.register_module()
@@ -108,18 +35,22 @@ class ChooseText(BaseTransform):
         pick (Sequence[str]): Fields of which, where they hold a list, one
             entry is drawn: several captions of one picture. Entries of other
             lists are joined by commas. Defaults to ``('text',)``.
+        skip_empty (bool): Count a sample without text as a fault instead of
+            ending the run. Defaults to False.
     """
 
     def __init__(
         self,
         templates: str | Sequence[str] = '{text}',
         pick: Sequence[str] = ('text',),
+        skip_empty: bool = False,
     ) -> None:
         super().__init__()
         self.templates = (
             [templates] if isinstance(templates, str) else list(templates)
         )
         self.pick = set(pick)
+        self.skip_empty = skip_empty
         self.names = [
             [name for _, name, _, _ in string.Formatter().parse(template)]
             for template in self.templates
@@ -131,20 +62,24 @@ class ChooseText(BaseTransform):
         Raises:
             KeyError: If a field is missing.
             ValueError: If the text is empty.
+            SampleError: If it is, and such samples are to be skipped.
         """
         which = 0
         if len(self.templates) > 1:
             which = np.random.randint(len(self.templates))
         values = {
-            name: self._value(name, _field(results, name))
+            name: self._value(name, get_field(results, name))
             for name in self.names[which]
             if name
         }
         text = self.templates[which].format(**values).strip()
         if not text or (values and not any(map(str, values.values()))):
+            key = results['sample_key']
+            if self.skip_empty:
+                raise SampleError('text', key, f'{sorted(values)} is empty')
             raise ValueError(
-                f'The text of sample {results["sample_key"]!r} is empty '
-                f'(fields {sorted(values)})'
+                f'The text of sample {key!r} is empty (fields '
+                f'{sorted(values)}). Set skip_empty=True to go on without it'
             )
         results['text'] = text
         return results
@@ -155,6 +90,48 @@ class ChooseText(BaseTransform):
         if name in self.pick:
             return value[np.random.randint(len(value))] if value else ''
         return ', '.join(map(str, value))
+
+
+@TRANSFORMS.register_module()
+class CleanText(BaseTransform):
+    """Mend a text from the web.
+
+    Entities are resolved, white space becomes single spaces, and wrongly
+    decoded characters are mended (``ftfy``).
+
+    **Required Keys:** ``text``
+
+    **Modified Keys:** ``text``
+
+    Args:
+        fix_encoding (bool): Whether to use ftfy. Defaults to True.
+        lower (bool): Whether to turn it to lower case. Defaults to False.
+        max_words (int, optional): Words after these are cut off.
+    """
+
+    def __init__(
+        self,
+        fix_encoding: bool = True,
+        lower: bool = False,
+        max_words: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.fix_encoding = fix_encoding
+        self.lower = lower
+        self.max_words = max_words
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Replace ``text``."""
+        # twice, because the web escapes twice
+        text = html.unescape(html.unescape(results['text']))
+        if self.fix_encoding:
+            import ftfy
+
+            text = ftfy.fix_text(text)
+        words = text.split()[: self.max_words]
+        text = ' '.join(words)
+        results['text'] = text.lower() if self.lower else text
+        return results
 
 
 @TRANSFORMS.register_module()
