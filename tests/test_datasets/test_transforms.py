@@ -25,6 +25,7 @@ from m3i_mm.datasets.transforms import (
     RandomView,
     Tokenize,
 )
+from m3i_mm.datasets.transforms.jpeg import JpegImage
 
 pytestmark = pytest.mark.openmmlab
 RNG = np.random.default_rng(0)
@@ -58,6 +59,38 @@ class TestDecode:
     def test_broken(self, content):
         with pytest.raises(SampleError, match='image fault in k1'):
             self.decode(content)
+
+    def test_reduced_views_look_the_same(self):
+        big = cv2.resize(IMAGE, (640, 480), interpolation=cv2.INTER_CUBIC)
+        content = cv2.imencode('.jpg', big)[1].tobytes()
+        for seed in range(10):
+            found = []
+            for reduce in (False, True):
+                results = dict(sample_key='k1', img_bytes=content)
+                with seeded(seed):
+                    results = DecodeImage(reduce)(results)
+                    assert results['img_shape'] == (480, 640)
+                    found.append(RandomView(32, scale=(0.3, 1))(results))
+            whole, reduced = found
+            assert torch.equal(
+                whole['view_geometry'], reduced['view_geometry']
+            )
+            difference = whole['img'].astype(float) - reduced['img']
+            assert np.abs(difference).mean() < 3
+
+    def test_reduction_is_as_strong_as_the_view_allows(self):
+        big = cv2.resize(IMAGE, (640, 480))
+        content = cv2.imencode('.jpg', big)[1].tobytes()
+        image = JpegImage(content, 'k1')
+        assert image.shape == (480, 640, 3)
+        assert [image.pixels(s)[1] for s in (9, 4.1, 3.9, 0.5)] == [8, 4, 2, 1]
+        assert image.pixels(8)[1] == 8
+        assert JpegImage(content, 'k1').pixels(5)[0].shape == (120, 160, 3)
+        again = JpegImage(content, 'k1')
+        again.pixels(1)
+        assert again.pixels(8)[1] == 1  # decoded already
+        with pytest.raises(SampleError, match='image fault in k1'):
+            JpegImage(content[:10], 'k1')
 
     def test_files(self, tmp_path):
         path = tmp_path / 'a.png'

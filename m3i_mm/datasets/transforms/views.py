@@ -20,6 +20,7 @@ from mmengine.dataset import Compose
 
 from m3i_mm.registry import TRANSFORMS
 
+from .jpeg import JpegImage
 from .loading import require_three_channels
 
 __all__ = ['CenterView', 'MultiViewWithGeometry', 'RandomView']
@@ -164,7 +165,13 @@ def _cut(
 ) -> dict[str, Any]:
     img = results['img']
     top, left, height, width = box
-    view = img[top : top + height, left : left + width]
+    pixels = img
+    if isinstance(img, JpegImage):
+        shrink = min(height / size[0], width / size[1])
+        pixels, factor = img.pixels(shrink)
+        # the box may move by half a pixel of the reduced picture
+        top, left, height, width = (round(side / factor) for side in box)
+    view = pixels[top : top + height, left : left + width]
     # cubic interpolation would skip pixels when a side shrinks to half
     halves = height >= 2 * size[0] and width >= 2 * size[1]
     method = cv2.INTER_AREA if halves else cv2.INTER_CUBIC
