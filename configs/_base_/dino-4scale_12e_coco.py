@@ -1,7 +1,10 @@
 # DINO on COCO for 12 epochs at batch size 16, all but the backbone
 _base_ = 'mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py'
 
-model = dict(data_preprocessor=dict(pad_size_divisor=32))
+model = dict(
+    type='m3i_mm.models.detectors.PublishedDINO',
+    data_preprocessor=dict(pad_size_divisor=32),
+)
 # crops without an object are of no use to a detector of objects
 train_pipeline = _base_.train_pipeline
 train_pipeline[3].transforms[1][1].allow_negative_crop = False

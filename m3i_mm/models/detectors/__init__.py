@@ -6,5 +6,6 @@ imports this package.
 """
 
 from .composite_dino import CompositeDINO
+from .published_dino import PublishedDINO
 
-__all__ = ['CompositeDINO']
+__all__ = ['CompositeDINO', 'PublishedDINO']

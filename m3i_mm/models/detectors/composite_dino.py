@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmdet.models.detectors import DINO
 from torch import Tensor
 
 from m3i_mm.registry import MODELS
+
+from .published_dino import PublishedDINO
 
 __all__ = ['CompositeDINO']
 
 
 @MODELS.register_module()
-class CompositeDINO(DINO):
+class CompositeDINO(PublishedDINO):
     """DINO with assistant supervision.
 
     Args:

@@ -1,0 +1,140 @@
+"""Every detection and segmentation config is built and trains one step."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+from toy.downstream import (
+    ROOT,
+    read_config,
+    shrink,
+    use_data,
+    write_detection_set,
+    write_segmentation_set,
+)
+
+FOLDERS = ('coco', 'lvis', 'ade20k')
+CONFIGS = sorted(
+    f'{folder}/{path.name}'
+    for folder in FOLDERS
+    for path in (ROOT / 'configs' / folder).glob('*.py')
+)
+# millions of parameters published by the authors
+PARAMETERS = {
+    'coco/mask-rcnn_internimage-t_fpn_8xb2-1x_coco.py': 49,
+    'coco/mask-rcnn_internimage-s_fpn_8xb2-3x_coco.py': 69,
+    'coco/mask-rcnn_internimage-b_fpn_8xb2-1x_coco.py': 115,
+    'coco/cascade-mask-rcnn_internimage-l_fpn_8xb2-1x_coco.py': 277,
+    'coco/cascade-mask-rcnn_internimage-xl_fpn_32xb2-3x_coco.py': 387,
+    'coco/dino-4scale_internimage-t_8xb2-12e_coco.py': 49,
+    'coco/dino-4scale_internimage-l_8xb2-12e_coco.py': 241,
+    'coco/dino-4scale_internimage-h_o365-pre_64xb1-20k_coco.py': 1100,
+    'coco/dino-4scale_composite-internimage-h_o365-pre_64xb1-20k_coco.py': (
+        2180
+    ),
+    'coco/dino-4scale_internimage-g_o365-pre_64xb1-20k_coco.py': 3100,
+    'ade20k/upernet_internimage-t_8xb2-160k_ade20k-512x512.py': 59,
+    'ade20k/upernet_internimage-s_8xb2-160k_ade20k-512x512.py': 80,
+    'ade20k/upernet_internimage-b_8xb2-160k_ade20k-512x512.py': 128,
+    'ade20k/upernet_internimage-l_8xb2-160k_ade20k-640x640.py': 256,
+    'ade20k/upernet_internimage-xl_8xb2-160k_ade20k-640x640.py': 368,
+    'ade20k/upernet_internimage-h_16xb1-160k_ade20k-896x896.py': 1120,
+    'ade20k/mask2former_internimage-h_coco-stuff-pre_16xb1-80k_'
+    'ade20k-896x896.py': 1310,
+}
+
+
+@pytest.fixture(scope='module')
+def data_roots(tmp_path_factory):
+    """Tiny sets with the class lists of the public ones."""
+    from mmdet.datasets import (
+        CocoDataset,
+        LVISV1Dataset,
+        Objects365V2Dataset,
+    )
+
+    root = tmp_path_factory.mktemp('data')
+    roots = {}
+    for dataset in (CocoDataset, LVISV1Dataset, Objects365V2Dataset):
+        roots[dataset.__name__] = root / dataset.__name__
+        write_detection_set(
+            roots[dataset.__name__], dataset.METAINFO['classes']
+        )
+    for name in ('ADE20KDataset', 'COCOStuffDataset'):
+        roots[name] = root / 'segmentation'
+    write_segmentation_set(root / 'segmentation')
+    return roots
+
+
+def dataset_type(cfg):
+    return cfg.val_dataloader.dataset.type
+
+
+def test_all_folders_have_configs():
+    assert {name.split('/')[0] for name in CONFIGS} == set(FOLDERS)
+    assert set(PARAMETERS) <= set(CONFIGS)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_full_size_builds_without_memory(name):
+    """On the meta device; the size is the published one."""
+    cfg = read_config(name)
+    init_default_scope(cfg.default_scope)
+    cfg.model.backbone.init_cfg = None
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    parameters = sum(p.numel() for p in model.parameters())
+    assert all(p.device.type == 'meta' for p in model.backbone.parameters())
+    if name in PARAMETERS:
+        assert parameters / 1e6 == pytest.approx(PARAMETERS[name], rel=0.02)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_one_step_and_one_prediction(name, data_roots):
+    cfg = read_config(name)
+    cfg = use_data(shrink(cfg), data_roots[dataset_type(cfg)])
+    init_default_scope(cfg.default_scope)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    optim_wrapper = Runner.build_optim_wrapper(
+        _Holder(model), cfg.optim_wrapper
+    )
+    batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
+    model.train()
+    log = model.train_step(batch, optim_wrapper)
+    assert all(math.isfinite(float(value)) for value in log.values()), log
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    model.eval()
+    batch = next(iter(Runner.build_dataloader(cfg.val_dataloader)))
+    with torch.no_grad():
+        (sample,) = model.val_step(batch)
+    if cfg.default_scope == 'mmdet':
+        assert set(sample.pred_instances.keys()) >= {'bboxes', 'scores'}
+    else:
+        shape = sample.pred_sem_seg.data.shape[-2:]
+        assert shape == sample.ori_shape
+
+
+class _Holder:
+    """What ``Runner.build_optim_wrapper`` needs of a runner."""
+
+    def __init__(self, model):
+        self.model = model
+        self.device = 'cpu'
+
+
+def test_configs_name_their_files_after_the_batch_size():
+    """``8xb2`` is 8 devices of 2 images, the base of automatic scaling."""
+    for name in CONFIGS:
+        gpus, batch = (
+            Path(name).stem.split('xb')[0].rsplit('_', 1)[-1],
+            Path(name).stem.split('xb')[1].split('-')[0],
+        )
+        cfg = read_config(name)
+        assert cfg.train_dataloader.batch_size == int(batch), name
+        total = int(gpus) * int(batch)
+        assert cfg.auto_scale_lr.base_batch_size == total, name

@@ -1,0 +1,71 @@
+"""PublishedDINO encodes positions as the paper, on either line."""
+
+import math
+
+import pytest
+import torch
+from mmengine.registry import MODELS, init_default_scope
+from toy.downstream import read_config, shrink
+
+pytestmark = pytest.mark.openmmlab
+
+
+def encode(boxes, number):
+    """The encoding of DINO, one value at a time."""
+    values = []
+    for coordinate in (1, 0, 2, 3):  # y, x, w, h
+        for index in range(number):
+            wave = 10000 ** (2 * (index // 2) / number)
+            angle = boxes[..., coordinate] * 2 * math.pi / wave
+            values.append(angle.cos() if index % 2 else angle.sin())
+    return torch.stack(values, dim=-1)
+
+
+@pytest.fixture(scope='module')
+def decoder():
+    init_default_scope('mmdet')
+    name = 'coco/dino-4scale_internimage-t_8xb2-12e_coco.py'
+    return MODELS.build(shrink(read_config(name)).model).decoder
+
+
+def test_parameters_are_the_published_ones(decoder):
+    first = decoder.ref_point_head.layers[0]
+    assert first.weight.shape == (256, 512)
+
+
+@pytest.mark.parametrize('number', [128, 256])
+def test_same_query_from_either_encoding(decoder, number):
+    boxes = torch.rand(2, 5, 4, dtype=torch.float64)
+    first, second = decoder.ref_point_head.layers
+    head = decoder.ref_point_head.double()
+    hidden = (encode(boxes, 128) @ first.weight.T + first.bias).relu()
+    wanted = hidden @ second.weight.T + second.bias
+    torch.testing.assert_close(head(encode(boxes, number)), wanted)
+
+
+def test_the_library_hands_over_an_encoding_that_is_understood(
+    decoder, monkeypatch
+):
+    """The whole decoder gives the head the positions of its queries."""
+    seen = []
+    head = decoder.ref_point_head.float()
+    monkeypatch.setattr(
+        type(head).__mro__[1],
+        'forward',
+        lambda self, x: seen.append(x) or torch.zeros(*x.shape[:2], 256),
+    )
+    boxes = torch.rand(1, 3, 4)
+    decoder(
+        query=torch.zeros(1, 3, 256),
+        value=torch.zeros(1, 340, 256),
+        key_padding_mask=torch.zeros(1, 340, dtype=torch.bool),
+        self_attn_mask=None,
+        reference_points=boxes,
+        spatial_shapes=torch.tensor([[16, 16], [8, 8], [4, 4], [2, 2]]),
+        level_start_index=torch.tensor([0, 256, 320, 336]),
+        valid_ratios=torch.ones(1, 4, 2),
+        reg_branches=torch.nn.ModuleList(
+            torch.nn.Linear(256, 4) for _ in range(2)
+        ),
+    )
+    torch.testing.assert_close(seen[0], encode(boxes, 128))

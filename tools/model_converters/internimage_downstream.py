@@ -1,0 +1,57 @@
+r"""Convert a detector or segmentor that InternImage's authors released.
+
+python tools/model_converters/internimage_downstream.py \
+    dino_4scale_internimage_l_1x_coco_layer_wise_lr.pth dino_l.pth \
+    --config configs/coco/dino-4scale_internimage-l_8xb2-12e_coco.py
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+from m3i_mm.models.downstream_checkpoint import check_names, convert_downstream
+from m3i_mm.utils.checkpoint import read_checkpoint
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument('source', help='file of the authors')
+    parser.add_argument('target', help='file to write')
+    parser.add_argument(
+        '--config',
+        help='config of the model: checks that nothing is missing or left '
+        'over before the file is written',
+    )
+    parser.add_argument(
+        '--trust',
+        action='store_true',
+        help='read a file that holds more than weights; this can run code',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Convert one file."""
+    args = parse_args()
+    state_dict = convert_downstream(
+        read_checkpoint(args.source, trust=args.trust)
+    )
+    if args.config:
+        cfg = Config.fromfile(args.config)
+        init_default_scope(cfg.default_scope)
+        with torch.device('meta'):
+            model = MODELS.build(cfg.model)
+        check_names(state_dict, model)
+    torch.save({'state_dict': state_dict}, args.target)
+    print(f'{args.target}: {len(state_dict)} tensors')
+
+
+if __name__ == '__main__':
+    main()
