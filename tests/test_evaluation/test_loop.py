@@ -4,9 +4,9 @@ import os
 
 import pytest
 import torch
-import toy_squares
 from mmengine.config import Config
 from mmengine.runner import Runner
+from toy import squares
 
 from m3i_mm.evaluation import (
     NamedDataLoaders,
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.openmmlab
 
 @pytest.fixture
 def cfg(tmp_path):
-    return Config(toy_squares.toy_config(tmp_path))
+    return Config(squares.toy_config(tmp_path))
 
 
 def run(cfg):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from mmengine.registry import DefaultScope
-from toy_squares import ToyM3I
+from toy.squares import ToyM3I
 
 from m3i_mm.evaluation import (
     FeatureTable,

@@ -3,8 +3,8 @@
 import json
 
 import torch
-import toy_squares
 from mmengine.config import Config
+from toy import squares
 
 from m3i_mm.evaluation import (
     evaluate_with_baselines,
@@ -14,7 +14,7 @@ from m3i_mm.evaluation import (
 
 
 def test_baselines_on_the_same_data(tmp_path):
-    cfg = Config(toy_squares.toy_config(tmp_path))
+    cfg = Config(squares.toy_config(tmp_path))
     weights = str(tmp_path / 'weights.pth')
     torch.save(dict(state_dict=dict(scale=torch.tensor(2.0))), weights)
     results, trained = evaluate_with_baselines(cfg, weights)

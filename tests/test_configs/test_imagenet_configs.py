@@ -1,0 +1,183 @@
+"""Every ImageNet config is built, and run once at a reduced size."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from PIL import Image
+
+from m3i_mm.registry import MODELS
+
+pytestmark = pytest.mark.openmmlab
+
+TINY_VIT = dict(
+    arch=dict(
+        embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=32
+    ),
+    img_size=32,
+)
+CLASSES = 4
+NAMES = [
+    'vit-b16-m3i-pre_8xb128-100e_in1k',
+    'vit-b16-m3i-pre_linear-8xb2048-90e_in1k',
+    'vit-b16-m3i-pre_1percent_in1k',
+    'vit-b16-m3i-pre_knn_in1k',
+    'm3i_vit-b16_zero-shot_in1k',
+]
+
+
+@pytest.fixture(scope='module')
+def imagenet(tmp_path_factory):
+    """A folder laid out like ImageNet: flat colours, one for each class."""
+    root = tmp_path_factory.mktemp('imagenet')
+    (root / 'meta').mkdir()
+    for split, name, count in (
+        ('train', 'train', 8),
+        ('train', 'train_1percent', 8),
+        ('val', 'val', 2),
+    ):
+        lines = []
+        for label in range(CLASSES):
+            folder = root / split / f'n{label:08d}'
+            folder.mkdir(parents=True, exist_ok=True)
+            for index in range(count):
+                color = np.zeros((40, 40, 3), np.uint8)
+                color[..., label % 3] = 250 - 100 * (label // 3)
+                Image.fromarray(color).save(folder / f'{index}.png')
+                lines.append(f'{folder.name}/{index}.png {label}')
+        (root / 'meta' / f'{name}.txt').write_text('\n'.join(lines))
+    return str(root)
+
+
+def set_everywhere(node, key, value):
+    """Replace an entry wherever it stands in a config."""
+    if isinstance(node, dict):
+        if key in node:
+            node[key] = value
+        for child in node.values():
+            set_everywhere(child, key, value)
+    elif isinstance(node, list):
+        for child in node:
+            set_everywhere(child, key, value)
+
+
+def reduced(name, imagenet, work_dir):
+    cfg = Config.fromfile(f'configs/imagenet/{name}.py')
+    for key, value in (
+        ('data_root', imagenet),
+        ('batch_size', 8),
+        ('num_workers', 0),
+        ('persistent_workers', False),
+        ('init_cfg', None),
+        ('crop_size', 32),
+        ('frozen_stages', 2),
+        ('input_features', 32),
+        ('in_channels', 32),
+    ):
+        set_everywhere(cfg._cfg_dict, key, value)
+    cfg.model.backbone.update(TINY_VIT)
+    cfg.work_dir = str(work_dir)
+    cfg.experiment_name = f'{name}-{work_dir}'
+    cfg.pop('visualizer', None)
+    return cfg
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_full_size_is_built(name):
+    cfg = Config.fromfile(f'configs/imagenet/{name}.py')
+    set_everywhere(cfg._cfg_dict, 'init_cfg', None)
+    cfg.model.setdefault('data_preprocessor', dict(cfg.data_preprocessor))
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    size = sum(p.numel() for p in model.backbone.parameters())
+    assert 85e6 < size < 87e6
+
+
+@pytest.mark.parametrize('name', NAMES[:2])
+def test_training_takes_an_epoch(name, imagenet, tmp_path):
+    cfg = reduced(name, imagenet, tmp_path)
+    cfg.train_dataloader.dataset.pipeline[1].scale = 32
+    cfg.train_cfg.max_epochs = 1
+    cfg.train_cfg.val_interval = 1
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    scalars = runner.message_hub.log_scalars
+    assert np.isfinite(scalars['train/loss'].data[0]).all()
+    assert 'val/accuracy/top5' in scalars
+    trained = [p.requires_grad for p in runner.model.backbone.parameters()]
+    assert not any(trained) if 'linear' in name else all(trained[1:])
+
+
+@pytest.mark.parametrize('name', NAMES[2:4])
+def test_frozen_features_are_tested(name, imagenet, tmp_path):
+    cfg = reduced(name, imagenet, tmp_path)
+    metrics = Runner.from_cfg(cfg).test()
+    prefix = 'linear' if '1percent' in name else 'knn'
+    assert metrics[f'{prefix}/gt_label_top1'] > 75
+    assert metrics[f'{prefix}/gt_label_top5'] == 100
+
+
+def test_zero_shot_is_tested(imagenet, tmp_path):
+    cfg = reduced(NAMES[4], imagenet, tmp_path)
+    cfg.test_evaluator.update(
+        class_names=['tench', 'goldfish', 'shark', 'ray'],
+        templates='simple_imagenet',
+        topk=(1, 4),
+    )
+    cfg.model.decoders.image.update(
+        in_dims=32, out_dims=32, embed_dims=32, depth=1, num_heads=2
+    )
+    for objective in (
+        cfg.model.objectives.category,
+        cfg.model.objectives.text,
+    ):
+        objective.decoder.update(in_dims=32, out_dims=32, num_heads=2)
+    cfg.model.objectives.category.target.embed_dims = 32
+    cfg.model.objectives.text.target.text_encoder.update(
+        out_dims=32, embed_dims=32, depth=1, num_heads=2
+    )
+    metrics = Runner.from_cfg(cfg).test()
+    assert metrics['zero_shot/gt_label_top4'] == 100
+    assert set(metrics) == {
+        'zero_shot/gt_label_top1',
+        'zero_shot/gt_label_top4',
+    }
+
+
+def test_learning_rates_of_fine_tuning(imagenet, tmp_path):
+    cfg = reduced(NAMES[0], imagenet, tmp_path)
+    runner = Runner.from_cfg(cfg)
+    wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    rates = {
+        group['param_name']: group['lr']
+        for group in wrapper.optimizer.param_groups
+    }
+    # two layers: head, layers 1 and 0, patch embedding
+    assert rates['head.fc.weight'] == pytest.approx(1e-3)
+    assert rates['backbone.layers.1.ln1.weight'] == pytest.approx(1e-3 * 0.65)
+    assert rates['backbone.layers.0.ln1.weight'] == pytest.approx(
+        1e-3 * 0.65**2
+    )
+    assert rates['backbone.patch_embed.projection.weight'] == pytest.approx(
+        1e-3 * 0.65**3
+    )
+
+
+def test_the_published_settings():
+    cfg = Config.fromfile(f'configs/imagenet/{NAMES[0]}.py')
+    assert cfg.train_dataloader.batch_size * 8 == 1024
+    assert cfg.optim_wrapper.optimizer.lr == 1e-3
+    assert cfg.optim_wrapper.optimizer.weight_decay == 0.05
+    assert cfg.optim_wrapper.paramwise_cfg.layer_decay_rate == 0.65
+    assert cfg.model.backbone.drop_path_rate == 0.1
+    assert [s.end for s in cfg.param_scheduler] == [5, 100]
+    assert cfg.param_scheduler[1].eta_min == 1e-6
+    augments = [(a.type, a.alpha) for a in cfg.model.train_cfg.augments]
+    assert augments == [('Mixup', 0.8), ('CutMix', 1.0)]
+    linear = Config.fromfile(f'configs/imagenet/{NAMES[1]}.py')
+    assert linear.train_dataloader.batch_size * 8 == 16384
+    assert linear.optim_wrapper.optimizer == dict(
+        type='LARS', lr=0.1 * 16384 / 256, weight_decay=0.0, momentum=0.9
+    )
+    assert linear.train_cfg.max_epochs == 90
