@@ -39,6 +39,7 @@ from .targets import (
     GlobalFeatures,
     MatchedFeatures,
     Pixels,
+    RandomProjectionTokenizer,
     TextTarget,
 )
 from .text_encoders import (
@@ -81,6 +82,7 @@ __all__ = [
     'Pixels',
     'PoolingDecoder',
     'QueueNegatives',
+    'RandomProjectionTokenizer',
     'SingleView',
     'TextTarget',
     'TextTransformer',

@@ -49,7 +49,7 @@ class Batch:
         if number >= len(self.views):
             raise MissingInputError(
                 f'View {number} is asked for, but the pipeline gives '
-                f'{len(self.views)}: add a view to its TwoViews transform'
+                f'{len(self.views)}: add a view to MultiViewWithGeometry'
             )
         return self.views[number]
 
@@ -67,7 +67,7 @@ class Batch:
         if crops is None or not valid.all():
             raise MissingInputError(
                 "A target of another view needs the field 'view_geometry' of "
-                'every sample, which the transform TwoViews writes and '
+                'every sample, which MultiViewWithGeometry writes and '
                 "PackInputs must list in 'algorithm_keys'"
             )
         return crops[:, view].float()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -11,13 +10,12 @@ from torch import Tensor, nn
 
 from m3i_mm.registry import MODELS
 
-from .tokens import ImageTokens, gather_tokens, mask_to_indices, upsample_mask
+from .tokens import ImageTokens
 
 __all__ = [
     'FrozenEncoder',
     'MomentumEncoder',
     'encode_image',
-    'encode_visible_patches',
 ]
 
 
@@ -45,61 +43,6 @@ def encode_image(
     tokens = ImageTokens.from_map(outputs)
     tokens.matching = ImageTokens.from_map(maps[-1]).values
     return tokens
-
-
-def encode_visible_patches(
-    vit: Any, images: Tensor, visible: Tensor
-) -> ImageTokens:
-    """Run a plain Vision Transformer on a part of its patches (MAE).
-
-    Args:
-        vit (nn.Module): MMPretrain's ``VisionTransformer`` or a subclass.
-        images (Tensor): ``(B, 3, H, W)``.
-        visible (Tensor): Boolean mask ``(B, h, w)``, equally many true cells
-            per image.
-
-    Returns:
-        ImageTokens: Tokens of the visible patches, ``(B, K, C)``, and the
-        class token if the backbone has one.
-
-    Raises:
-        TypeError: If the backbone is no plain Vision Transformer.
-    """
-    needed = ('patch_embed', 'pos_embed', 'layers', 'drop_after_pos')
-    missing = [name for name in needed if not hasattr(vit, name)]
-    if missing:
-        raise TypeError(
-            f'{type(vit).__name__} cannot drop patches: it has no '
-            f"{', '.join(missing)}. Use fill=dict(type='FillPixels')"
-        )
-    patches, grid = vit.patch_embed(images)  # (B, L, C)
-    positions = vit.resize_pos_embed(
-        vit.pos_embed,
-        vit.patch_resolution,
-        grid,
-        vit.interpolate_mode,
-        vit.num_extra_tokens,
-    )
-    extra = vit.num_extra_tokens
-    patches = patches + positions[:, extra:]
-    indices = mask_to_indices(upsample_mask(visible, tuple(grid)).flatten(1))
-    tokens = gather_tokens(patches, indices)
-    if extra:
-        first = (vit.cls_token + positions[:, :extra]).expand(
-            len(images), -1, -1
-        )
-        tokens = torch.cat([first, tokens], 1)  # (B, 1 + K, C)
-    tokens = vit.pre_norm(vit.drop_after_pos(tokens))
-    for layer in vit.layers:
-        tokens = layer(tokens)
-    if vit.final_norm:
-        tokens = vit.norm1(tokens)
-    return ImageTokens(
-        tokens[:, extra:],
-        indices,
-        tuple(grid),
-        tokens[:, 0] if extra else None,
-    )
 
 
 class _TargetEncoder(BaseModule):

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from m3i_mm.registry import MODELS
 
 from .batch import Batch
-from .encoders import encode_image, encode_visible_patches
+from .encoders import encode_image
+from .masked_vit import encode_masked_patches, encode_visible_patches
 from .tokens import ImageTokens, upsample_mask
 
 __all__ = [
@@ -278,11 +279,7 @@ class DropPatches(BaseModule):
         def encode(
             backbone: nn.Module, neck: nn.Module | None, images: Tensor
         ) -> ImageTokens:
-            if neck is not None:
-                raise ValueError(
-                    'DropPatches leaves no feature map for a '
-                    'neck: use FillPixels or MaskToken with it'
-                )
+            _refuse_neck(neck)
             return encode_visible_patches(backbone, images, ~hidden)
 
         return Pass(images, [Member(rows, hidden=hidden)], encode)
@@ -290,11 +287,18 @@ class DropPatches(BaseModule):
 
 @MODELS.register_module()
 class MaskToken(BaseModule):
-    """Lets the backbone put its mask token in place of hidden patches.
+    """Puts a learned token in the place of hidden patches (BEiT).
 
-    For backbones of MMPretrain whose ``forward`` takes ``(images, mask)`` and
-    which return all tokens, such as ``BEiTPretrainViT``.
+    For plain Vision Transformers.
+
+    Args:
+        embed_dims (int): Width of the patch embedding.
     """
+
+    def __init__(self, embed_dims: int) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.empty(embed_dims))
+        nn.init.trunc_normal_(self.token, std=0.02)
 
     def forward(self, images: Tensor, rows: Tensor, hidden: Tensor) -> Pass:
         """Encode ``(B, 3, H, W)`` with the mask ``(B, h, w)``."""
@@ -302,16 +306,15 @@ class MaskToken(BaseModule):
         def encode(
             backbone: nn.Module, neck: nn.Module | None, images: Tensor
         ) -> ImageTokens:
-            # (B, 1 + L, C)
-            tokens = backbone(images, hidden.to(images.dtype))[-1]
-            grid = (hidden.shape[1], hidden.shape[2])
-            extra = tokens.shape[1] - grid[0] * grid[1]
-            cells = torch.arange(grid[0] * grid[1], device=images.device)
-            return ImageTokens(
-                tokens[:, extra:],
-                cells.expand(len(images), -1),
-                grid,
-                tokens[:, 0] if extra else None,
-            )
+            _refuse_neck(neck)
+            return encode_masked_patches(backbone, images, hidden, self.token)
 
         return Pass(images, [Member(rows, hidden=hidden)], encode)
+
+
+def _refuse_neck(neck: nn.Module | None) -> None:
+    if neck is not None:
+        raise ValueError(
+            'DropPatches and MaskToken work on the tokens of a plain ViT, '
+            'which a neck does not see: use FillPixels with a neck'
+        )

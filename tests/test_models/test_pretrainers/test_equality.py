@@ -361,7 +361,13 @@ def _copy_mae_decoder(decoder, neck):
 def test_beit():
     from mmpretrain.structures import DataSample
 
-    vit = dict(VIT, type='mmpretrain.BEiTPretrainViT', out_type='raw')
+    vit = dict(
+        VIT,
+        type='mmpretrain.BEiTPretrainViT',
+        out_type='raw',
+        use_abs_pos_emb=True,
+        use_shared_rel_pos_bias=False,
+    )
 
     @MODELS.register_module(force=True)
     class ToyTokenizer(torch.nn.Module):
@@ -399,9 +405,11 @@ def test_beit():
             type='PatchMask',
             patch_size=8,
             pattern=dict(type='BlockMask', ratio=0.4, min_block=2),
-            fill=dict(type='MaskToken'),
+            fill=dict(type='MaskToken', embed_dims=16),
         ),
     )
+    torch.nn.init.normal_(reference.backbone.mask_token)
+    model.input.fill.token.data.copy_(reference.backbone.mask_token[0, 0])
     target = model.objectives['y'].target
     target.embedding.data.copy_(reference.head.cls_head.weight)
     target.bias.data.copy_(reference.head.cls_head.bias)

@@ -2,7 +2,7 @@
 
 from .base import BaseTarget, Target
 from .category import CategoryTarget
-from .codes import CodeTarget
+from .codes import CodeTarget, RandomProjectionTokenizer
 from .image import DenseFeatures, GlobalFeatures, MatchedFeatures, Pixels
 from .text import TextTarget
 
@@ -14,6 +14,7 @@ __all__ = [
     'GlobalFeatures',
     'MatchedFeatures',
     'Pixels',
+    'RandomProjectionTokenizer',
     'Target',
     'TextTarget',
 ]

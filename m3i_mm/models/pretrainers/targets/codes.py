@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from m3i_mm.registry import MODELS
 
@@ -13,9 +15,9 @@ from ..batch import Batch
 from ..inputs import Member
 from ..tokens import ImageTokens
 from .base import Target
-from .image import _DenseTarget
+from .image import _DenseTarget, patchify
 
-__all__ = ['CodeTarget']
+__all__ = ['CodeTarget', 'RandomProjectionTokenizer']
 
 
 @MODELS.register_module()
@@ -82,3 +84,43 @@ class CodeTarget(_DenseTarget):
             coordinates=target.coordinates,
             cells=target.cells,
         )
+
+
+@MODELS.register_module()
+class RandomProjectionTokenizer(BaseModule):
+    """Visual words without training: nearest of random codes.
+
+    The quantiser of BEST-RQ (Chiu et al., 2022): patches are standardised,
+    projected at random, and named after the code of the nearest direction.
+
+    Args:
+        patch_size (int): Side of a patch. Defaults to 16.
+        num_codes (int): Size of the vocabulary. Defaults to 512.
+        embed_dims (int): Width of a code. Defaults to 16.
+        seed (int): Seed of projection and codes. Defaults to 0.
+    """
+
+    def __init__(
+        self,
+        patch_size: int = 16,
+        num_codes: int = 512,
+        embed_dims: int = 16,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        generator = torch.Generator().manual_seed(seed)
+        width = 3 * patch_size**2
+        projection = torch.randn(width, embed_dims, generator=generator)
+        codes = torch.randn(num_codes, embed_dims, generator=generator)
+        self.register_buffer('projection', projection)
+        self.register_buffer('codes', F.normalize(codes, dim=1))
+        self.projection: Tensor
+        self.codes: Tensor
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Name the patches of ``(B, 3, H, W)``: indices ``(B, h, w)``."""
+        patches, grid = patchify(images, self.patch_size)
+        patches = F.layer_norm(patches, patches.shape[-1:])
+        words = (patches @ self.projection @ self.codes.T).argmax(-1)
+        return words.unflatten(1, grid)  # (B, h * w) -> (B, h, w)
