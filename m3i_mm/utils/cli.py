@@ -26,6 +26,7 @@ from .config_check import (
     check_overrides,
     explained_errors,
 )
+from .data_root import move_data_root
 from .distributed import setup_cpu_processes
 from .run_config import (
     complete_dataloaders,
@@ -146,6 +147,8 @@ def load_config(args: Namespace, mode: str) -> Config:
         raise ConfigError(f'there is no config file {args.config!r}')
     cfg = Config.fromfile(args.config)
     check_overrides(cfg, args.cfg_options)
+    if 'data_root' in args.cfg_options:
+        move_data_root(cfg, args.cfg_options['data_root'])
     cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     set_work_dir(cfg, args.work_dir)
