@@ -41,13 +41,10 @@ endef
 
 env: $(VENV)/.complete
 
-$(VENV)/.complete: requirements/onedl.txt requirements/onedl-mmcv.txt \
-                   requirements/dev.txt $(PACKAGING)
+$(VENV)/.complete: $(wildcard requirements/*.txt) $(PACKAGING)
 	$(call install,$(VENV),onedl)
 
-$(OPENMMLAB_VENV)/.complete: requirements/openmmlab.txt \
-                   requirements/openmmlab-mmcv.txt requirements/dev.txt \
-                   $(PACKAGING)
+$(OPENMMLAB_VENV)/.complete: $(wildcard requirements/*.txt) $(PACKAGING)
 	$(call install,$(OPENMMLAB_VENV),openmmlab)
 
 demo: env
