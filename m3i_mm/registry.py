@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mmengine import registry as roots
+from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as _Registry
 
 __all__ = [
@@ -37,6 +38,14 @@ __all__ = [
     'Registry',
 ]
 
+SCOPE = 'm3i_mm'
+
+
+def _surrounding_scope() -> str:
+    """Return the default scope in force around ours, else MMPretrain's."""
+    scopes = [s.scope_name for s in DefaultScope._instance_dict.values()]
+    return next((s for s in reversed(scopes) if s != SCOPE), 'mmpretrain')
+
 
 class Registry(_Registry):
     """A child registry that mirrors what it holds into its parent.
@@ -44,6 +53,24 @@ class Registry(_Registry):
     A name that the parent already knows stays the parent's; ours is then
     reached by its scope, ``m3i_mm.Name``.
     """
+
+    def get(self, key: str) -> Any:
+        """Return the class of that name.
+
+        MMEngine marks all that a config inherits from ``m3i_mm::`` with our
+        scope. The configs are written for the scope of the task's library,
+        so a name that is unknown here is looked up there.
+
+        Args:
+            key (str): The name, or scope and name.
+
+        Returns:
+            type | None: The class, ``None`` if nothing has that name.
+        """
+        found = super().get(key)
+        if found is None and '.' not in key:
+            found = super().get(f'{_surrounding_scope()}.{key}')
+        return found
 
     def _register_module(
         self,
@@ -64,7 +91,7 @@ def _node(root: _Registry, *locations: str) -> Registry:
     return Registry(
         root.name,
         parent=root,
-        scope='m3i_mm',
+        scope=SCOPE,
         locations=[f'm3i_mm.{location}' for location in locations],
     )
 
@@ -72,8 +99,8 @@ def _node(root: _Registry, *locations: str) -> Registry:
 DATASETS = _node(roots.DATASETS, 'datasets')
 DATA_SAMPLERS = _node(roots.DATA_SAMPLERS, 'datasets')
 EVALUATOR = _node(roots.EVALUATOR, 'evaluation')
-# collate and worker-init functions
-FUNCTIONS = _node(roots.FUNCTIONS, 'datasets')
+# collate and worker-init functions, FSDP's wrap policies
+FUNCTIONS = _node(roots.FUNCTIONS, 'datasets', 'engine')
 HOOKS = _node(roots.HOOKS, 'engine')
 LOOPS = _node(roots.LOOPS, 'engine', 'evaluation')
 METRICS = _node(roots.METRICS, 'evaluation')
@@ -82,8 +109,10 @@ OPTIM_WRAPPER_CONSTRUCTORS = _node(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
 OPTIM_WRAPPERS = _node(roots.OPTIM_WRAPPERS, 'engine')
 PARAM_SCHEDULERS = _node(roots.PARAM_SCHEDULERS, 'engine')
 # MMEngine has no root node for tokenizers
-TOKENIZER = Registry(
-    'tokenizer', scope='m3i_mm', locations=['m3i_mm.datasets']
-)
+TOKENIZER = Registry('tokenizer', scope=SCOPE, locations=['m3i_mm.datasets'])
 TRANSFORMS = _node(roots.TRANSFORMS, 'datasets')
 VISUALIZERS = _node(roots.VISUALIZERS, 'visualization')
+
+# Nothing of ours, but MMEngine warns of a scope that has no node.
+_node(roots.TASK_UTILS, 'models')
+_node(roots.VISBACKENDS, 'visualization')
