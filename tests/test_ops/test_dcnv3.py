@@ -147,14 +147,18 @@ def test_half_precision_is_rounded_only_at_the_ends(dtype):
         )
 
 
-def test_mask_may_be_more_precise_than_the_features():
+@pytest.mark.parametrize(
+    ('features', 'modulation'),
+    [(torch.bfloat16, torch.float32), (torch.float32, torch.float64)],
+)
+def test_mask_may_be_more_precise_than_the_features(features, modulation):
     setting = Setting(groups=2)
     arrays = make_inputs(setting)[:3]
-    input, offset, mask = tensors_of(arrays, torch.float32)
-    output = dcnv3(input.bfloat16(), offset.bfloat16(), mask, *setting)
-    assert output.dtype == torch.bfloat16
+    input, offset, mask = tensors_of(arrays, modulation)
+    output = dcnv3(input.to(features), offset.to(features), mask, *setting)
+    assert output.dtype == features
     output.sum().backward()
-    assert mask.grad.dtype == torch.float32
+    assert mask.grad.dtype == modulation
 
 
 def test_integer_points_take_one_of_the_two_derivatives():

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 __all__ = ['Geometry']
@@ -71,6 +72,32 @@ class Geometry(NamedTuple):
         if self.remove_center:
             del taps[len(taps) // 2]
         return [x for x, _ in taps], [y for _, y in taps]
+
+    def locations(self, offset: Tensor) -> tuple[Tensor, Tensor]:
+        """Return x and y of all sampling points in pixels.
+
+        Args:
+            offset (Tensor): Shape (N, Ho, Wo, G, P*2).
+
+        Returns:
+            tuple[Tensor, Tensor]: Two of shape (N, Ho, Wo, G, P).
+        """
+        tap_x, tap_y = (
+            self.offset_scale * offset.new_tensor(taps)
+            for taps in self.regular_grid()
+        )
+        center_y, center_x = (
+            torch.arange(size, dtype=offset.dtype, device=offset.device)
+            .mul(self.stride)
+            .add(self.origin)
+            for size in offset.shape[1:3]
+        )
+        # (N, Ho, Wo, G, P*2) -> (N, Ho, Wo, G, P, 2)
+        offset = self.offset_scale * offset.unflatten(-1, (self.taps, 2))
+        return (
+            offset[..., 0] + (center_x.view(-1, 1, 1) + tap_x),
+            offset[..., 1] + (center_y.view(-1, 1, 1, 1) + tap_y),
+        )
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Return ``(Ho, Wo)`` for an input of ``height`` by ``width``."""

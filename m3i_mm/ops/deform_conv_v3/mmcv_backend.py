@@ -77,20 +77,8 @@ def attention_arguments(
     out_height, out_width = mask.shape[1:3]
     groups, taps = geometry.groups, geometry.taps
     value = input.float().reshape(batch, height * width, groups, -1)
-    # (N, Ho, Wo, G*P*2) -> (N, Ho, Wo, G, P, 2)
-    offset = offset.float().unflatten(-1, (groups, taps, 2))
-    regular_grid = offset.new_tensor(geometry.regular_grid()).t()
-    origin_y, origin_x = (
-        torch.arange(size, device=offset.device) * geometry.stride
-        + geometry.origin
-        for size in (out_height, out_width)
-    )
-    # (Ho, Wo, 1, 1, 2)
-    origin = torch.stack(
-        torch.meshgrid(origin_x, origin_y, indexing='xy'), dim=-1
-    )[:, :, None, None]
-    points = origin + geometry.offset_scale * (regular_grid + offset)
-    locations = (points + 0.5) / offset.new_tensor([width, height])
+    x, y = geometry.locations(offset.float().unflatten(-1, (groups, taps * 2)))
+    locations = torch.stack(((x + 0.5) / width, (y + 0.5) / height), dim=-1)
     spatial_shapes = torch.tensor([[height, width]], device=input.device)
     return (
         value,

@@ -1,0 +1,169 @@
+"""Time and peak memory of functions, and tables of them.
+
+Times are medians of :class:`torch.utils.benchmark.Timer`, which warms up and
+waits for the GPU. Peak memory is what a call adds at its worst moment to the
+memory that was in use before it.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.benchmark import Timer
+
+__all__ = [
+    'Measurement',
+    'copy_bandwidth',
+    'environment',
+    'markdown_table',
+    'measure',
+    'write_json',
+]
+
+_MIB = 2**20
+
+
+class Measurement(NamedTuple):
+    """What one call takes.
+
+    Args:
+        milliseconds (float): Median time.
+        peak_mib (float): Peak of the additional memory in MiB.
+    """
+
+    milliseconds: float
+    peak_mib: float
+
+
+def measure(
+    function: Callable[[], Any],
+    device: torch.device,
+    min_seconds: float = 0.5,
+) -> Measurement:
+    """Measure a function that takes no arguments.
+
+    Args:
+        function (Callable): What to call.
+        device (torch.device): The device that it works on.
+        min_seconds (float): How long to repeat it. Defaults to 0.5.
+
+    Returns:
+        Measurement: Median time and peak memory.
+    """
+    function()  # autotuning and lazy initialisation
+    peak = _peak_bytes(function, device)
+    timer = Timer(
+        'function()',
+        globals={'function': function},
+        num_threads=torch.get_num_threads(),
+    )
+    seconds = timer.blocked_autorange(min_run_time=min_seconds).median
+    return Measurement(seconds * 1e3, peak / _MIB)
+
+
+def _peak_bytes(function: Callable[[], Any], device: torch.device) -> int:
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        function()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    with profile(
+        activities=[ProfilerActivity.CPU], profile_memory=True
+    ) as profiler:
+        function()
+    # the allocations and (negative) releases one by one, in order
+    events = profiler.profiler.kineto_results.events()
+    allocations = sorted(
+        (event.start_ns(), event.nbytes())
+        for event in events
+        if event.name() == '[memory]'
+    )
+    peak = in_use = 0
+    for _, size in allocations:
+        in_use += size
+        peak = max(peak, in_use)
+    return peak
+
+
+def copy_bandwidth(device: torch.device, mib: int = 256) -> float:
+    """Measure how fast the device copies memory.
+
+    Args:
+        device (torch.device): The device.
+        mib (int): Size of the copied tensor in MiB. Defaults to 256.
+
+    Returns:
+        float: Bytes read and written per second.
+    """
+    source = torch.zeros(mib * _MIB, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    time = measure(lambda: target.copy_(source), device).milliseconds
+    return 2 * source.numel() / time * 1e3
+
+
+def environment(device: torch.device) -> dict[str, str]:
+    """Describe what numbers depend on: device, threads and versions."""
+    versions = {
+        'torch': torch.__version__,
+        'python': platform.python_version(),
+    }
+    if device.type == 'cuda':
+        import triton
+
+        return {
+            'device': torch.cuda.get_device_name(device),
+            'cuda': str(torch.version.cuda),
+            'triton': triton.__version__,
+            **versions,
+        }
+    return {
+        'device': _cpu_name(),
+        'threads': str(torch.get_num_threads()),
+        **versions,
+    }
+
+
+def _cpu_name() -> str:
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(':')[1] for line in lines if 'model name' in line]
+    return names[0].strip() if names else platform.processor()
+
+
+def markdown_table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
+) -> str:
+    """Lay rows out as a Markdown table.
+
+    Args:
+        rows (Sequence[Mapping]): Cells by column; a missing one is empty.
+        columns (Sequence[str]): Columns, in order.
+
+    Returns:
+        str: The table; floats have three significant digits.
+    """
+    lines: list[Iterable[str]] = [columns, ['---'] * len(columns)]
+    lines += [
+        [_cell(row.get(column, '')) for column in columns] for row in rows
+    ]
+    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f'{value:.3g}' if abs(value) < 1000 else f'{value:.0f}'
+
+
+def write_json(path: str, device: torch.device, rows: Sequence[Any]) -> None:
+    """Write rows of results with the environment they were measured in."""
+    content = {'environment': environment(device), 'results': list(rows)}
+    Path(path).write_text(json.dumps(content, indent=2) + '\n')
