@@ -24,3 +24,4 @@ param_scheduler = [
     ),
     dict(type='MultiStepLR', by_epoch=True, end=12, milestones=[11]),
 ]
+default_hooks = dict(class_count=dict(type='m3i_mm.ClassCountHook'))

@@ -102,3 +102,4 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(max_iters=80000)
+default_hooks = dict(class_count=dict(type='m3i_mm.ClassCountHook'))

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/cascade-mask-rcnn_fpn.py',
     '../_base_/datasets/coco_instance_multi-scale.py',
     '../_base_/schedules/cascade-mask-rcnn_3x.py',
-    'mmdet::_base_/default_runtime.py',
+    '../_base_/detection_runtime.py',
 ]
 
 model = dict(

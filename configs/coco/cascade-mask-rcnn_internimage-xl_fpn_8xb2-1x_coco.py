@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/models/cascade-mask-rcnn_fpn.py',
     'mmdet::_base_/datasets/coco_instance.py',
     '../_base_/schedules/cascade-mask-rcnn_1x.py',
-    'mmdet::_base_/default_runtime.py',
+    '../_base_/detection_runtime.py',
 ]
 
 model = dict(

@@ -2,5 +2,5 @@ _base_ = [
     '../_base_/models/mask-rcnn_vitdet.py',
     '../_base_/datasets/coco_instance_lsj.py',
     '../_base_/schedules/vitdet_25e.py',
-    'mmdet::_base_/default_runtime.py',
+    '../_base_/detection_runtime.py',
 ]

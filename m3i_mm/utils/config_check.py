@@ -22,6 +22,8 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import FlexibleRunner, Runner
 
+from .dataset_errors import explain_dataset_error
+
 __all__ = [
     'ConfigError',
     'check_config',
@@ -147,13 +149,16 @@ def explained_errors(cfg: Config) -> Iterator[None]:
 
     Raises:
         ConfigError: Instead of the ``KeyError`` of a type that no registry
-            holds and the ``TypeError`` of an argument that the type does not
-            take. Other exceptions pass unchanged.
+            holds, the ``TypeError`` of an argument that the type does not
+            take, and whatever a data set raises over its annotations. Other
+            exceptions pass unchanged.
     """
     try:
         yield
-    except (KeyError, TypeError) as error:
-        message = _explain(error, cfg)
+    except Exception as error:
+        message = explain_dataset_error(error)
+        if message is None and isinstance(error, (KeyError, TypeError)):
+            message = _explain(error, cfg)
         if message is None:
             raise
         raise ConfigError(message) from error

@@ -24,7 +24,7 @@ annotations = [
     ),
     dict(
         type='m3i_mm.ChooseText',
-        templates='a {vendor} drawing of {name}; {keywords}',
+        templates=['{name}; {keywords}', 'a {vendor} drawing of {name}'],
     ),
     dict(type='m3i_mm.Tokenize', tokenizer='clip'),
 ]

@@ -15,7 +15,10 @@ lvis_val = dict(
     data_prefix=dict(img=''),
     ann_file=val_file,
 )
-lvis_metric = dict(type='LVISMetric', ann_file=lvis_root + val_file)
+lvis_metric = dict(
+    type='m3i_mm.evaluation.detection.LVISMetric',
+    ann_file=lvis_root + val_file,
+)
 # images are repeated so that rare classes occur more often
 class_balance = dict(type='ClassBalancedDataset', oversample_thr=1e-3)
 federated_loss = dict(

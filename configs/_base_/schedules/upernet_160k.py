@@ -24,3 +24,4 @@ param_scheduler = [
     ),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=16)
+default_hooks = dict(class_count=dict(type='m3i_mm.ClassCountHook'))

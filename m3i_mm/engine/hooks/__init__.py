@@ -1,6 +1,7 @@
 """Hooks that the runner calls during training."""
 
 from .checkpoint_fit_hook import CheckpointFitHook
+from .class_count_hook import ClassCountHook
 from .data_report_hook import DataReportHook
 from .momentum_update_hook import MomentumUpdateHook
 from .nonfinite_loss_hook import NonFiniteLossHook
@@ -10,6 +11,7 @@ from .resume_state_hook import ResumeStateHook
 
 __all__ = [
     'CheckpointFitHook',
+    'ClassCountHook',
     'DataReportHook',
     'MomentumUpdateHook',
     'NonFiniteLossHook',
