@@ -129,3 +129,23 @@ def test_ms_deform_attn(shapes):
     )
     expected = reference.ms_deform_attn(value, shapes, locations, weights)
     check_with_gradients(output, expected, inputs)
+
+
+def test_ms_deform_attn_in_half_precision():
+    inputs = tensors((1, 6, 2, 3), (1, 4, 2, 1, 3, 2), (1, 4, 2, 1, 3))
+    shapes, starts = torch.tensor([[2, 3]]), torch.tensor([0])
+    results = []
+    for dtype in (torch.bfloat16, torch.float32):
+        value, locations, weights = leaves = [
+            tensor.detach().bfloat16().to(dtype).requires_grad_()
+            for tensor in inputs
+        ]
+        with torch.autocast('cpu', torch.bfloat16, dtype != torch.float32):
+            output = MultiScaleDeformableAttnFunction.apply(
+                value, shapes, starts, locations, weights, 64
+            )
+        assert output.dtype == dtype
+        output.sum().backward()
+        results.append([output, *(leaf.grad for leaf in leaves)])
+    for half, single in zip(*results, strict=True):
+        torch.testing.assert_close(half, single.bfloat16())

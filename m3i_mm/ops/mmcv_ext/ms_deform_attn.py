@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .precision import at_least_float32
+
 __all__ = ['ms_deform_attn_backward', 'ms_deform_attn_forward']
 
 
@@ -40,11 +42,14 @@ def ms_deform_attn_forward(
         multi_scale_deformable_attn_pytorch,
     )
 
-    # as integers, lest the loop over levels waits for the GPU at each size
-    shapes = value_spatial_shapes.tolist()
-    return multi_scale_deformable_attn_pytorch(
-        value, shapes, sampling_locations, attention_weights
+    output = multi_scale_deformable_attn_pytorch(
+        at_least_float32(value),
+        # as integers, lest the loop over levels waits for the GPU each time
+        value_spatial_shapes.tolist(),
+        at_least_float32(sampling_locations),
+        at_least_float32(attention_weights),
     )
+    return output.to(value.dtype)
 
 
 def ms_deform_attn_backward(
@@ -74,7 +79,7 @@ def ms_deform_attn_backward(
         im2col_step (int): As in the forward.
     """
     leaves = [
-        tensor.detach().requires_grad_()
+        at_least_float32(tensor).detach().requires_grad_()
         for tensor in (value, sampling_locations, attention_weights)
     ]
     with torch.enable_grad():
@@ -86,7 +91,7 @@ def ms_deform_attn_backward(
             leaves[2],
             im2col_step,
         )
-    grads = torch.autograd.grad(output, leaves, grad_output)
+    grads = torch.autograd.grad(output, leaves, grad_output.to(output.dtype))
     outputs = (grad_value, grad_sampling_loc, grad_attn_weight)
     for target, grad in zip(outputs, grads, strict=True):
         target.copy_(grad)
