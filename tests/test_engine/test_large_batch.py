@@ -10,12 +10,14 @@ import pytest
 import torch
 import toy.views  # noqa: F401
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.hooks import Hook
 
+from m3i_mm.utils.cli import build_runner
 from m3i_mm.utils.distributed import setup_cpu_processes
 from m3i_mm.utils.run_config import complete_dataloaders
 
 TOYS = Path(__file__).parents[1] / 'toy'
+CONFIGS = Path(__file__).parents[2] / 'configs'
 IN_ORDER = [0, 1, 2, 3, 4, 5, 6, 7]
 # Process r of two reads the images r, r + 2, ...
 AS_TWO_PROCESSES_READ = [0, 2, 4, 6, 1, 3, 5, 7]
@@ -57,23 +59,24 @@ def config(work_dir, batch_size, order=IN_ORDER, objectives=(), **kwargs):
     return Config(cfg._cfg_dict.to_dict())
 
 
-def train(cfg):
-    """Train; return the losses of each step and the final weights."""
-    runner = Runner.from_cfg(cfg)
-    losses = []
-    model = getattr(runner.model, 'module', runner.model)
-    parse = model.parse_losses
+class Recorder(Hook):
+    def __init__(self):
+        self.losses = []
 
-    def record(outputs):
-        total, log_vars = parse(outputs)
-        losses.append(
-            {k: float(v) for k, v in log_vars.items() if 'loss' in k}
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        self.losses.append(
+            {key: float(v) for key, v in outputs.items() if 'loss' in key}
         )
-        return total, log_vars
 
-    model.parse_losses = record
-    runner.train()
-    return losses, model.state_dict(), runner.message_hub
+
+def train(cfg):
+    """Train; return the losses of each step, final weights and the log."""
+    runner = build_runner(cfg)
+    recorder = Recorder()
+    runner.register_hook(recorder)
+    model = runner.train()
+    weights = getattr(model, 'module', model).state_dict()
+    return recorder.losses, weights, runner.message_hub
 
 
 def train_process(rank, port, cfg, path):
@@ -107,6 +110,15 @@ def train_two_processes(cfg, path):
     return [torch.load(f'{path}/{rank}.pth') for rank in range(2)]
 
 
+def sharded(cfg):
+    """Let FSDP shard the model, in full precision."""
+    strategy = Config.fromfile(CONFIGS / '_base_/strategies/fsdp.py')
+    strategy.optim_wrapper.dtype = 'float32'
+    cfg.merge_from_dict(strategy._cfg_dict.to_dict())
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook')
+    return cfg
+
+
 def assert_same_weights(actual, expected):
     assert actual.keys() == expected.keys()
     for name, value in expected.items():
@@ -131,6 +143,18 @@ def test_two_processes_equal_the_doubled_batch(tmp_path):
     for _, other in two:
         assert_same_weights(other, weights)
     assert weights['momentum_encoder.steps'] == 8
+
+
+def test_shards_equal_the_doubled_batch(tmp_path):
+    clip = {'optim_wrapper.clip_grad': dict(max_norm=0.5)}
+    train_two_processes(sharded(config(tmp_path / 'two', 4, **clip)), tmp_path)
+    _, weights, _ = train(
+        config(tmp_path / 'one', 8, AS_TWO_PROCESSES_READ, **clip)
+    )
+    checkpoint = torch.load(
+        tmp_path / 'two' / 'epoch_2.pth', weights_only=False
+    )
+    assert_same_weights(checkpoint['state_dict'], weights)
 
 
 def test_accumulation_equals_the_large_batch(tmp_path):

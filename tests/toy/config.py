@@ -29,4 +29,5 @@ default_hooks = dict(
     nonfinite_loss=dict(type='m3i_mm.NonFiniteLossHook'),
     progress_bar=dict(type='m3i_mm.ProgressBarHook'),
 )
+env_cfg = dict(cudnn_benchmark=False)
 randomness = dict(seed=0)

@@ -2,8 +2,10 @@
 
 from .layer_decay import LayerDecayOptimWrapperConstructor
 from .mixed_precision import MixedPrecisionOptimWrapper
+from .sharded import ShardedOptimWrapper
 
 __all__ = [
     'LayerDecayOptimWrapperConstructor',
     'MixedPrecisionOptimWrapper',
+    'ShardedOptimWrapper',
 ]

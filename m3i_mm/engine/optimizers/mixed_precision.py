@@ -16,7 +16,9 @@ from ...registry import OPTIM_WRAPPERS
 
 __all__ = ['MixedPrecisionOptimWrapper']
 
-_DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
+_DTYPES = {
+    name: getattr(torch, name) for name in ('bfloat16', 'float16', 'float32')
+}
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -30,8 +32,8 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
 
     Args:
         optimizer (Optimizer): The optimizer.
-        dtype (str): ``'bfloat16'`` or ``'float16'``. Defaults to
-            ``'bfloat16'``.
+        dtype (str): ``'bfloat16'``, ``'float16'``, or ``'float32'``, which
+            turns autocast off. Defaults to ``'bfloat16'``.
         loss_scale (str | float | dict): Of float16 only: ``'dynamic'``, an
             initial scale, or the arguments of ``torch.amp.GradScaler``.
             Defaults to ``'dynamic'``.
@@ -39,7 +41,7 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
             ``accumulative_counts`` and ``clip_grad``.
 
     Raises:
-        ValueError: If ``dtype`` is neither of the two.
+        ValueError: If ``dtype`` is none of these.
     """
 
     def __init__(
@@ -79,7 +81,11 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         """
         with (
             super().optim_context(model),
-            torch.autocast(self.device_type, self.dtype),
+            torch.autocast(
+                self.device_type,
+                self.dtype,
+                enabled=self.dtype is not torch.float32,
+            ),
         ):
             yield
 
