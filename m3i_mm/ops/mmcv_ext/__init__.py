@@ -22,11 +22,14 @@ from m3i_mm import OPENMMLAB_LINE
 
 from . import (
     boxes,
+    carafe,
     deform_conv,
     focal_loss,
     info,
+    masked_conv,
     ms_deform_attn,
     nms,
+    psamask,
     roi_align,
     roi_pool,
 )
@@ -35,11 +38,14 @@ __all__ = ['get_op', 'op_names']
 
 MODULES: tuple[ModuleType, ...] = (
     boxes,
+    carafe,
     deform_conv,
     focal_loss,
     info,
+    masked_conv,
     ms_deform_attn,
     nms,
+    psamask,
     roi_align,
     roi_pool,
 )
