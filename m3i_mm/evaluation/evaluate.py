@@ -8,12 +8,14 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
-from mmengine.runner import load_checkpoint, set_random_seed
+from mmengine.runner import set_random_seed
 from torch.utils.data import Dataset
 
 from m3i_mm.registry import MODELS
+from m3i_mm.utils.weights import load_weights
 
 from .extraction import extract_features
 from .loop import NamedDataLoaders, build_metrics, compute_metrics
@@ -93,10 +95,21 @@ def build_model(
     set_random_seed(seed)
     network: BaseModel = MODELS.build(model_cfg)
     if checkpoint is None:
-        network.init_weights()
+        _initialise(network)
     else:
-        load_checkpoint(network, checkpoint, 'cpu', strict=True)
+        load_weights(network, checkpoint)
     return network.to(get_device()).eval()
+
+
+def _initialise(model: BaseModel) -> None:
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    # MMEngine reports every parameter that it initialises
+    logger.setLevel('WARNING')
+    try:
+        model.init_weights()
+    finally:
+        logger.setLevel(level)
 
 
 def evaluate(

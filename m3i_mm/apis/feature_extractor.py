@@ -1,0 +1,90 @@
+"""Features of image files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from m3i_mm.evaluation.extraction import predict_features, to_table
+from m3i_mm.evaluation.tables import FeatureTable
+
+from .images import Image, batches, evaluation_view, list_images
+from .model_zoo import get_model
+
+__all__ = ['FeatureExtractor']
+
+
+class FeatureExtractor:
+    """Computes the mean-pooled features of images.
+
+    Args:
+        model (str | Config | BaseModel): What :func:`get_model` takes, or a
+            model that it returned.
+        pretrained (bool | str): See :func:`get_model`.
+        device (str, optional): See :func:`get_model`.
+        image_size (int, optional): Side of the square that is cut from the
+            centre. Defaults to what the config's test pipeline does.
+
+    Raises:
+        ValueError: If the image size is neither given nor in the config.
+
+    Examples:
+        >>> extractor = FeatureExtractor('configs/m3i/....py', 'epoch_20.pth')
+        >>> extractor('folder/of/images').shape
+        torch.Size([12, 192])
+    """
+
+    def __init__(
+        self,
+        model: str | Config | BaseModel,
+        pretrained: bool | str = False,
+        device: str | None = None,
+        image_size: int | None = None,
+    ) -> None:
+        if not isinstance(model, BaseModel):
+            model = get_model(model, pretrained, device)
+        self.model = model
+        if image_size is None:
+            self.view = evaluation_view(model._config)
+        else:
+            self.view = dict(type='m3i_mm.CenterView', size=image_size)
+
+    def __call__(
+        self, images: Image | Sequence[Image], batch_size: int = 32
+    ) -> Tensor:
+        """Compute the features of images.
+
+        Args:
+            images (str | Path | np.ndarray | Sequence): A file, a folder, BGR
+                pixels (H, W, 3 or 4), or a list of files and pixels.
+            batch_size (int): Images at a time.
+
+        Returns:
+            Tensor: Features on the CPU, (N, C).
+        """
+        return self.table(images, batch_size).features('feature', 'cpu')
+
+    def table(
+        self, images: Image | Sequence[Image], batch_size: int = 32
+    ) -> FeatureTable:
+        """Compute everything that the model says of images.
+
+        Args:
+            images (str | Path | np.ndarray | Sequence): See above.
+            batch_size (int): Images at a time.
+
+        Returns:
+            FeatureTable: ``feature``, ``sample_key`` (the path), and for a
+            model with a text target ``image_embedding``.
+        """
+        listed = list_images(images)
+        return FeatureTable.concat(
+            [
+                to_table(predict_features(self.model, batch), 'images')
+                for batch in batches(listed, self.view, batch_size)
+            ],
+            'images',
+        )

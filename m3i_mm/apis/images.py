@@ -1,0 +1,123 @@
+"""From image files to the batches that a model predicts on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import Compose, default_collate
+from mmengine.registry import DefaultScope
+
+__all__ = ['batches', 'evaluation_view', 'list_images']
+
+SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+Image = str | Path | np.ndarray
+
+
+def list_images(images: Image | Sequence[Image]) -> list[Image]:
+    """Turn what a user names into a list of images.
+
+    Args:
+        images (str | Path | np.ndarray | Sequence): A file, a folder (its
+            images in the order of their names), BGR pixels (H, W, 3 or 4), or
+            a sequence of files and pixels.
+
+    Returns:
+        list: Paths and arrays.
+
+    Raises:
+        FileNotFoundError: If a file is missing or a folder has no image.
+    """
+    if isinstance(images, (str, Path)) and Path(images).is_dir():
+        found: list[Image] = [
+            path
+            for path in sorted(Path(images).iterdir())
+            if path.suffix.lower() in SUFFIXES
+        ]
+        if not found:
+            raise FileNotFoundError(f'There is no image in {images}')
+        return found
+    if isinstance(images, (str, Path, np.ndarray)):
+        images = [images]
+    listed = list(images)
+    for image in listed:
+        if not isinstance(image, np.ndarray) and not Path(image).is_file():
+            raise FileNotFoundError(f'There is no image {image}')
+    return listed
+
+
+def evaluation_view(config: Config) -> dict[str, Any]:
+    """Find out how a config cuts the images that it is tested on.
+
+    Args:
+        config (Config): A config with a test or validation dataloader.
+
+    Returns:
+        dict: Config of the transform ``CenterView``.
+
+    Raises:
+        ValueError: If no dataloader says it.
+    """
+    for loader in ('test_dataloader', 'val_dataloader'):
+        steps = list(_transforms(config.get(loader)))
+        kinds = {step['type'].split('.')[-1]: step for step in steps}
+        if 'CenterView' in kinds:
+            return {**kinds['CenterView'], 'type': 'm3i_mm.CenterView'}
+        if 'CenterCrop' in kinds:
+            size = kinds['CenterCrop']['crop_size']
+            edge = kinds.get('ResizeEdge', {}).get('scale', size)
+            ratio = size / edge
+            return dict(type='m3i_mm.CenterView', size=size, crop_ratio=ratio)
+    raise ValueError(
+        'The test pipeline of the config has no CenterView or CenterCrop that '
+        'tells the size of the images: give image_size.'
+    )
+
+
+def _transforms(node: Any) -> Iterator[dict[str, Any]]:
+    """All transforms of all pipelines below a node of a config."""
+    if isinstance(node, dict):
+        yield from node.get('pipeline', [])
+        for child in node.values():
+            yield from _transforms(child)
+
+
+def batches(
+    images: Sequence[Image], view: dict[str, Any], batch_size: int
+) -> Iterator[dict[str, Any]]:
+    """Read images in batches; transparent ones are put on white.
+
+    Args:
+        images (Sequence): Paths and BGR pixels (H, W, 3 or 4).
+        view (dict): Config of the transform that cuts the image.
+        batch_size (int): Images at a time.
+
+    Yields:
+        dict: ``inputs`` (B, 3, H, W) and ``data_samples``.
+
+    Raises:
+        SampleError: If an image cannot be decoded; it names the file.
+    """
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        pipeline = Compose(
+            [
+                dict(type='m3i_mm.DecodeImage'),
+                dict(type='m3i_mm.Background', color=(255, 255, 255)),
+                view,
+                dict(type='mmpretrain.PackInputs', meta_keys=('sample_key',)),
+            ]
+        )
+    for start in range(0, len(images), batch_size):
+        chunk = enumerate(images[start : start + batch_size], start)
+        yield default_collate(
+            [pipeline(_sample(index, image)) for index, image in chunk]
+        )
+
+
+def _sample(index: int, image: Image) -> dict[str, Any]:
+    if isinstance(image, np.ndarray):
+        return dict(sample_key=f'image {index}', img=image)
+    return dict(sample_key=str(image), img_path=str(image))

@@ -1,0 +1,129 @@
+"""Models of this repository by the names of their configs.
+
+    >>> from m3i_mm.apis import get_model, list_models
+    >>> list_models('*in1k')
+    >>> model = get_model('internimage-t_32xb128-300e_in1k', pretrained=True)
+
+The names are those of the metafiles below ``configs/``. They are put into
+MMPretrain's model hub, so ``mmpretrain.get_model`` finds them afterwards too.
+"""
+
+from __future__ import annotations
+
+import copy
+import os.path as osp
+from difflib import get_close_matches
+from fnmatch import fnmatch
+from functools import lru_cache
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
+
+import m3i_mm
+from m3i_mm.registry import MODELS
+from m3i_mm.utils.weights import load_weights
+
+__all__ = ['get_model', 'list_models']
+
+
+@lru_cache(maxsize=1)
+def _names() -> tuple[str, ...]:
+    """Put the metafiles into MMPretrain's hub, once; lower-case names."""
+    from mmpretrain.apis import ModelHub
+    from modelindex.load_model_index import load
+
+    root = osp.join(osp.dirname(osp.abspath(m3i_mm.__file__)), '.mim')
+    index = osp.join(root, 'model-index.yml')
+    ModelHub.register_model_index(index, config_prefix=root)
+    listed = load(index)
+    listed.build_models_with_collections()
+    return tuple(sorted(model.name.lower() for model in listed.models))
+
+
+def list_models(pattern: str = '*') -> list[str]:
+    """List the models of this repository.
+
+    Args:
+        pattern (str): Shell-style pattern of names, e.g. ``'m3i_vit*'``.
+
+    Returns:
+        list[str]: Sorted names.
+    """
+    return [name for name in _names() if fnmatch(name, pattern.lower())]
+
+
+def _find(model: str | Config) -> tuple[Config, Any]:
+    """Read the config of a model; with its metafile entry if it has one."""
+    if isinstance(model, Config):
+        return copy.deepcopy(model), None
+    if model.endswith('.py'):
+        return Config.fromfile(model), None
+    if model.lower() not in _names():
+        close = get_close_matches(model.lower(), _names(), n=3)
+        hint = f' Did you mean {" or ".join(close)}?' if close else ''
+        raise ValueError(
+            f'm3i_mm has no model {model!r}.{hint} list_models() lists all '
+            'names; the path of a config file ends with .py.'
+        )
+    from mmpretrain.apis import ModelHub
+
+    entry = ModelHub.get(model)
+    return entry.config, entry
+
+
+def _find_weights(pretrained: bool | str, entry: Any) -> str | None:
+    if isinstance(pretrained, str):
+        return pretrained
+    if not pretrained:
+        return None
+    if entry is None or entry.weights is None:
+        name = entry.name if entry is not None else 'a config'
+        raise ValueError(
+            f'There are no published weights for {name}: give the path of a '
+            'checkpoint as `pretrained`.'
+        )
+    return entry.weights
+
+
+def get_model(
+    model: str | Config,
+    pretrained: bool | str = False,
+    device: str | None = None,
+    **changes: Any,
+) -> BaseModel:
+    """Build a model, and load its weights if asked to.
+
+    Args:
+        model (str | Config): A name of :func:`list_models`, the path of a
+            config, or a config.
+        pretrained (bool | str): Path or address of a checkpoint; True for the
+            published weights. Without it the weights are random.
+        device (str, optional): Where to put the model. Defaults to the CPU.
+        **changes (Any): Entries of the model's config to replace, e.g.
+            ``backbone=dict(drop_path_rate=0)``.
+
+    Returns:
+        BaseModel: The model in evaluation mode.
+
+    Raises:
+        ValueError: If the name is unknown, or ``pretrained=True`` and no
+            weights are published.
+        CheckpointError: If the checkpoint is of another model.
+    """
+    config, entry = _find(model)
+    weights = _find_weights(pretrained, entry)
+    if changes:
+        config.merge_from_dict(dict(model=changes))
+    if config.get('data_preprocessor') is not None:
+        config.model.setdefault('data_preprocessor', config.data_preprocessor)
+    scope = config.get('default_scope') or 'mmpretrain'
+    with DefaultScope.overwrite_default_scope(scope):
+        built: BaseModel = MODELS.build(config.model)
+    content = load_weights(built, weights) if weights else {}
+    # what the inferencers of MMPretrain look for
+    built._config = config
+    built._metainfo = entry
+    built._dataset_meta = content.get('meta', {}).get('dataset_meta', {})
+    return built.to(device or 'cpu').eval()
