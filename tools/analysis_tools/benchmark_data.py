@@ -1,0 +1,70 @@
+"""Measure how fast pictures become pairs of views.
+
+Without a config: pipelines side by side on one core (this package,
+MMPretrain's MoCo v3, torchvision v2, decoding alone). With a config: its
+loader and its model, and which of them the training would wait for.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmengine.config import Config, DictAction
+
+from m3i_mm.datasets.benchmark import (
+    compare_pipelines,
+    find_bottleneck,
+    load_jpegs,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'config', nargs='?', help='training config to find the bottleneck of'
+    )
+    parser.add_argument(
+        '--images',
+        metavar='FOLDER',
+        help='folder of JPEG files to compare the pipelines on (default: '
+        'photographs of 500 x 375 px that scikit-learn ships)',
+    )
+    parser.add_argument(
+        '--seconds',
+        type=float,
+        default=5.0,
+        help='processor time for each pipeline (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--steps',
+        type=int,
+        default=20,
+        help='batches that are timed with a config (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that replace those of the config, key=value',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    args = parse_args()
+    if args.config:
+        cfg = Config.fromfile(args.config)
+        cfg.merge_from_dict(args.cfg_options or {})
+        print(find_bottleneck(cfg, args.steps))
+        return
+    speeds = compare_pipelines(load_jpegs(args.images), args.seconds)
+    reference = dict(speeds)['MMPretrain MoCo v3']
+    print(f'{"pipeline":20} {"images/s/core":>14} {"relative":>9}')
+    for name, speed in speeds:
+        print(f'{name:20} {speed:14.1f} {speed / reference:9.2f}')
+
+
+if __name__ == '__main__':
+    main()
