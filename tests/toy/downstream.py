@@ -114,7 +114,15 @@ def _smaller(value):
 
 
 LENGTHS = {'scale', 'scales', 'crop_size', 'size', 'img_size', 'image_size'}
-WIDTHS = {'feedforward_channels': 32, 'num_dn_queries': 4, 'min_size': 1}
+# proposals, samples and detections per image, of which 20 will do
+COUNTS = {'num', 'nms_pre', 'max_per_img'}
+WIDTHS = {
+    'feedforward_channels': 32,
+    'fc_out_channels': 32,
+    'conv_out_channels': 16,
+    'num_dn_queries': 4,
+    'min_size': 1,
+}
 
 
 def _shrink_numbers(node):
@@ -127,6 +135,8 @@ def _shrink_numbers(node):
     for key, value in node.items():
         if key in LENGTHS and value is not None:
             node[key] = _smaller(value)
+        elif key in COUNTS and isinstance(value, int):
+            node[key] = min(value, 20)
         elif key in WIDTHS:
             node[key] = WIDTHS[key]
         else:
