@@ -1,12 +1,19 @@
-"""Models by name, features and zero-shot predictions of image files."""
+"""Models by name, features and predictions of image files."""
 
+from .batch import predict_files
 from .feature_extractor import FeatureExtractor
 from .model_zoo import get_model, list_models
+from .predictors import build_predictor
+from .retrieval import ImageRetriever, TextRetriever
 from .zero_shot import ZeroShotClassifier
 
 __all__ = [
     'FeatureExtractor',
+    'ImageRetriever',
+    'TextRetriever',
     'ZeroShotClassifier',
+    'build_predictor',
     'get_model',
     'list_models',
+    'predict_files',
 ]

@@ -6,6 +6,7 @@ import dataclasses
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ class Panel:
 
 def draw_grid(
     rows: Sequence[Sequence[Panel]],
-    path: str | Path,
+    path: str | Path | BinaryIO,
     titles: Sequence[str] = (),
     caption_width: int = 18,
 ) -> None:
@@ -46,7 +47,7 @@ def draw_grid(
     Args:
         rows (Sequence[Sequence[Panel]]): Panels of every row; a short row
             leaves its last cells empty.
-        path (str | Path): PNG file to write.
+        path (str | Path | BinaryIO): PNG file to write, or a stream.
         titles (Sequence[str]): Titles of the columns.
         caption_width (int): Letters in a line of a caption.
 
@@ -68,7 +69,7 @@ def draw_grid(
             ax.spines[:].set_visible(False)
         for panel, ax in zip(row, cells, strict=False):
             _draw_panel(panel, ax, caption_width)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, format='png', dpi=110)
 
 
 def _draw_panel(panel: Panel, ax: Axes, caption_width: int) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from ...registry import HOOKS
 from ...utils.checkpoint import CheckpointError
 
-__all__ = ['CheckpointFitHook']
+__all__ = ['CheckpointFitHook', 'require_fit']
 
 
 @HOOKS.register_module()
@@ -43,30 +43,45 @@ class CheckpointFitHook(Hook):
         model = runner.model
         if is_model_wrapper(model):
             model = model.module
-        given = {
-            re.sub('^module.', '', name): tuple(value.shape)
-            for name, value in _weights(model, checkpoint).items()
-            if hasattr(value, 'shape')
-        }
-        wanted = {
-            name: tuple(value.shape)
-            for name, value in model.state_dict().items()
-        }
-        differing = [
-            name for name, shape in wanted.items() if given.get(name) != shape
-        ]
-        resumes = runner.cfg.get('resume', False)
-        if len(differing) < len(wanted) and not (resumes and differing):
-            return
-        example = differing[0]
-        found = given.get(example, 'nothing')
-        raise CheckpointError(
-            f'The checkpoint is of another model: of {len(wanted)} weights '
-            f'of {type(model).__name__} it fits '
-            f'{len(wanted) - len(differing)}. {example!r} has the shape '
-            f'{wanted[example]}, in the checkpoint it is {found}. '
-            f'The first names there: {", ".join(list(given)[:3])}'
-        )
+        require_fit(model, checkpoint, runner.cfg.get('resume', False))
+
+
+def require_fit(
+    model: nn.Module, checkpoint: dict[str, Any], complete: bool
+) -> None:
+    """Check that a checkpoint is one of this model.
+
+    Args:
+        model (nn.Module): The model.
+        checkpoint (dict): The file's content.
+        complete (bool): Whether every weight must fit, or any is enough.
+
+    Raises:
+        CheckpointError: Names the model, a parameter and what the checkpoint
+            has instead.
+    """
+    given = {
+        re.sub('^module.', '', name): tuple(value.shape)
+        for name, value in _weights(model, checkpoint).items()
+        if hasattr(value, 'shape')
+    }
+    wanted = {
+        name: tuple(value.shape) for name, value in model.state_dict().items()
+    }
+    differing = [
+        name for name, shape in wanted.items() if given.get(name) != shape
+    ]
+    if len(differing) < len(wanted) and not (complete and differing):
+        return
+    example = differing[0]
+    found = given.get(example, 'nothing')
+    raise CheckpointError(
+        f'The checkpoint is of another model: of {len(wanted)} weights '
+        f'of {type(model).__name__} it fits '
+        f'{len(wanted) - len(differing)}. {example!r} has the shape '
+        f'{wanted[example]}, in the checkpoint it is {found}. '
+        f'The first names there: {", ".join(list(given)[:3])}'
+    )
 
 
 def _weights(model: nn.Module, checkpoint: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,224 @@
+"""Classification, detection and segmentation of image files.
+
+The work is done by the inferencers and visualisers of MMPretrain, MMDetection
+and MMSegmentation; this module gives them one interface. Each library is
+imported only by the predictor that needs it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+from ..engine.hooks.checkpoint_fit_hook import require_fit
+from ..utils.checkpoint import read_checkpoint
+from .prediction import Prediction, Predictor, read_image
+
+__all__ = ['Classifier', 'Detector', 'Segmentor', 'build_predictor']
+
+
+class Detector(Predictor):
+    """Boxes and masks by MMDetection.
+
+    Args:
+        config (Config): Config of a detector.
+        checkpoint (str): Its weights.
+        device (str, optional): Defaults to the accelerator, if any.
+        score_threshold (float): Lowest score that is reported and drawn, in
+            [0, 1]. Defaults to 0.3.
+
+    Raises:
+        CheckpointError: If the checkpoint is of another model.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        checkpoint: str,
+        device: str | None = None,
+        score_threshold: float = 0.3,
+    ) -> None:
+        from mmdet.apis import DetInferencer
+
+        self.score_threshold = score_threshold
+        self._inferencer = DetInferencer(
+            config, checkpoint, device, show_progress=False
+        )
+        _require_weights(self._inferencer.model, checkpoint)
+        self._classes = self._inferencer.model.dataset_meta['classes']
+
+    def __call__(self, path: Path) -> Prediction:
+        """Detect objects.
+
+        ``result`` has ``objects``: a list of ``label``, ``name``, ``score``,
+        ``bbox`` as [left, top, right, bottom] in pixels and, of an instance
+        segmentor, ``mask`` in COCO's run-length encoding.
+        """
+        read_image(path)
+        output = self._inferencer(
+            str(path),
+            return_vis=True,
+            no_save_vis=True,
+            pred_score_thr=self.score_threshold,
+        )
+        objects = self._objects(output['predictions'][0])
+        return Prediction({'objects': objects}, output['visualization'][0])
+
+    def _objects(self, prediction: dict[str, Any]) -> list[dict[str, Any]]:
+        masks = prediction.get('masks') or [None] * len(prediction['labels'])
+        objects = []
+        for label, score, bbox, mask in zip(
+            prediction['labels'],
+            prediction['scores'],
+            prediction['bboxes'],
+            masks,
+            strict=True,
+        ):
+            if score < self.score_threshold:
+                continue
+            entry = {
+                'label': label,
+                'name': self._classes[label],
+                'score': score,
+                'bbox': bbox,
+            }
+            if mask is not None:
+                entry['mask'] = {**mask, 'counts': _text(mask['counts'])}
+            objects.append(entry)
+        return objects
+
+
+class Segmentor(Predictor):
+    """Semantic labels by MMSegmentation.
+
+    Args:
+        config (Config): Config of a segmentor.
+        checkpoint (str): Its weights.
+        device (str, optional): Defaults to the accelerator, if any.
+
+    Raises:
+        CheckpointError: If the checkpoint is of another model.
+    """
+
+    def __init__(
+        self, config: Config, checkpoint: str, device: str | None = None
+    ) -> None:
+        from mmseg.apis import MMSegInferencer
+
+        self._inferencer = MMSegInferencer(config, checkpoint, device=device)
+        self._inferencer.show_progress = False
+        _require_weights(self._inferencer.model, checkpoint)
+        self._classes = self._inferencer.model.dataset_meta['classes']
+
+    def __call__(self, path: Path) -> Prediction:
+        """Segment an image.
+
+        ``result`` has ``classes``: the share of pixels in [0, 1] by the name
+        of each class that occurs, the largest first.
+        """
+        read_image(path)
+        output = self._inferencer(str(path), return_vis=True)
+        labels, counts = np.unique(output['predictions'], return_counts=True)
+        shares = {
+            self._classes[labels[index]]: float(counts[index] / counts.sum())
+            for index in np.argsort(-counts)
+        }
+        return Prediction({'classes': shares}, output['visualization'])
+
+
+class Classifier(Predictor):
+    """Class of an image by MMPretrain.
+
+    Args:
+        config (Config): Config of an image classifier.
+        checkpoint (str): Its weights.
+        device (str, optional): Defaults to the accelerator, if any.
+
+    Raises:
+        CheckpointError: If the checkpoint is of another model.
+    """
+
+    def __init__(
+        self, config: Config, checkpoint: str, device: str | None = None
+    ) -> None:
+        from mmengine.device import get_device
+        from mmpretrain import ImageClassificationInferencer
+        from mmpretrain.visualization import UniversalVisualizer
+
+        self._inferencer = ImageClassificationInferencer(
+            config, pretrained=checkpoint, device=device or get_device()
+        )
+        _require_weights(self._inferencer.model, checkpoint)
+        self._visualizer = UniversalVisualizer()
+
+    def __call__(self, path: Path) -> Prediction:
+        """Classify an image.
+
+        ``result`` has ``label``, ``score`` in [0, 1] and, where the checkpoint
+        knows the names of its classes, ``name``.
+        """
+        image = read_image(path)
+        sample = self._inferencer(str(path), return_datasamples=True)[0]
+        label = int(sample.pred_score.argmax())
+        result: dict[str, Any] = {
+            'label': label,
+            'score': float(sample.pred_score[label]),
+        }
+        classes = self._inferencer.classes
+        if classes is not None:
+            result['name'] = classes[label]
+        picture = self._visualizer.visualize_cls(
+            image, sample, classes=classes, draw_gt=False, show=False
+        )
+        return Prediction(result, picture)
+
+
+def build_predictor(
+    config: str | Config,
+    checkpoint: str,
+    device: str | None = None,
+    score_threshold: float = 0.3,
+) -> Predictor:
+    """Build the predictor for a config's task, by its ``default_scope``.
+
+    Args:
+        config (str | Config): Config, or its path.
+        checkpoint (str): Weights of the whole model.
+        device (str, optional): Defaults to the accelerator, if any.
+        score_threshold (float): Lowest score of detections, in [0, 1].
+
+    Returns:
+        Predictor: The predictor.
+
+    Raises:
+        ValueError: If the config is none of a classifier, detector or
+            segmentor.
+        CheckpointError: If the checkpoint is of another model.
+    """
+    if isinstance(config, str):
+        config = Config.fromfile(config)
+    scope = config.get('default_scope')
+    if scope == 'mmdet':
+        return Detector(config, checkpoint, device, score_threshold)
+    if scope == 'mmseg':
+        return Segmentor(config, checkpoint, device)
+    model = config.get('model', {}).get('type', '')
+    if scope == 'mmpretrain' and model.endswith('ImageClassifier'):
+        return Classifier(config, checkpoint, device)
+    raise ValueError(
+        f'the config (default_scope={scope!r}, model.type={model!r}) '
+        'classifies, detects or segments nothing. A pre-trained model finds '
+        'images or texts: give a gallery'
+    )
+
+
+def _require_weights(model: Any, checkpoint: str) -> None:
+    # the inferencers load what fits and say nothing about the rest
+    require_fit(model, read_checkpoint(checkpoint), complete=True)
+
+
+def _text(counts: bytes | str) -> str:
+    return counts.decode() if isinstance(counts, bytes) else counts
