@@ -37,6 +37,10 @@ class Tokenizer(ABC):
             zeros. A longer text is cut, the end token stays.
         """
 
+    @abstractmethod
+    def decode(self, tokens: Tensor) -> str:
+        """Turn tokens back into text, without start, end and padding."""
+
 
 @TOKENIZER.register_module()
 class CLIPTokenizer(Tokenizer):
@@ -58,6 +62,12 @@ class CLIPTokenizer(Tokenizer):
     def __call__(self, text: str) -> Tensor:
         """Encode a text; see :meth:`Tokenizer.__call__`."""
         return self.encoder(text)[0]
+
+    def decode(self, tokens: Tensor) -> str:
+        """Decode tokens; see :meth:`Tokenizer.decode`."""
+        special = {0, *self.encoder.all_special_ids}
+        kept = [token for token in tokens.tolist() if token not in special]
+        return self.encoder.decode(kept).strip()
 
 
 @TOKENIZER.register_module()
@@ -89,6 +99,12 @@ class HuggingFaceTokenizer(Tokenizer):
         tokens = torch.zeros(self.context_length, dtype=torch.long)
         tokens[: len(ids)] = torch.tensor(ids)
         return tokens
+
+    def decode(self, tokens: Tensor) -> str:
+        """Decode tokens; see :meth:`Tokenizer.decode`."""
+        return self.encoder.decode(
+            tokens[tokens != 0], skip_special_tokens=True
+        )
 
 
 def build_tokenizer(tokenizer: str | dict) -> Tokenizer:

@@ -1,0 +1,193 @@
+"""What a model will get: views, their crops, mixes, labels and texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+from torch import Tensor
+
+from .grid import Panel, draw_grid
+from .images import bgr_to_picture, normalized_to_pictures
+from .mixing import HUES, tint_owners
+
+__all__ = ['browse_batch', 'draw_crop_boxes', 'draw_target_grid']
+
+# RGB of the input view and of the other view
+VIEW_COLORS = [tuple(map(int, hue)) for hue in HUES[:2]]
+
+
+def draw_crop_boxes(picture: np.ndarray, geometry: Tensor) -> np.ndarray:
+    """Frame the crops of the views on the original.
+
+    Args:
+        picture (np.ndarray): The original, RGB, (H, W, 3), uint8.
+        geometry (Tensor): ``view_geometry`` of V views, (V, 7).
+
+    Returns:
+        np.ndarray: RGB, (H, W, 3), uint8.
+    """
+    framed = picture.copy()
+    width = max(1, round(min(picture.shape[:2]) / 60))
+    for crop, color in zip(geometry.int().tolist(), VIEW_COLORS, strict=False):
+        top, left, height, length = crop[:4]
+        corner = left + length - 1, top + height - 1
+        cv2.rectangle(framed, (left, top), corner, color, width)
+    return framed
+
+
+def draw_target_grid(
+    picture: np.ndarray, geometry: Tensor, patch_size: int
+) -> np.ndarray:
+    """Mark where the patches of the other view lie in the input view.
+
+    Args:
+        picture (np.ndarray): The input view, RGB, (H, W, 3), uint8.
+        geometry (Tensor): ``view_geometry`` of both views, (2, 7).
+        patch_size (int): The side of a patch of either view in pixels.
+
+    Returns:
+        np.ndarray: RGB, (H, W, 3), uint8: a dot at every patch centre that
+        the input view contains.
+    """
+    from m3i_mm.models.pretrainers.positions import relative_coordinates
+
+    height, width = picture.shape[:2]
+    grid = height // patch_size, width // patch_size
+    centres = relative_coordinates(geometry[:1], geometry[1:2], grid, grid)
+    marked = picture.copy()
+    for row, column, *_ in centres[0].tolist():
+        point = (
+            round((column + 0.5) * patch_size),
+            round((row + 0.5) * patch_size),
+        )
+        cv2.circle(marked, point, max(1, patch_size // 8), VIEW_COLORS[1], -1)
+    return marked
+
+
+def browse_batch(
+    cfg: Config, path: str | Path, max_samples: int = 8, seed: int = 0
+) -> None:
+    """Draw the first samples of training as the model will get them.
+
+    A row shows the original with both crops framed, the input view with the
+    patches of the other view, the other view, and the mixed input with its
+    mask where the model mixes.
+
+    Args:
+        cfg (Config): A training config.
+        path (str | Path): PNG file to write.
+        max_samples (int): Most rows. Defaults to 8.
+        seed (int): The seed of order and augmentation. Defaults to 0.
+
+    Raises:
+        ValueError: If the pipeline does not make two views with geometry.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
+    loader_cfg = cfg.train_dataloader.to_dict()
+    loader_cfg.update(num_workers=0, persistent_workers=False)
+    loader = Runner.build_dataloader(loader_cfg, seed=seed)
+    indices = next(iter(loader.batch_sampler))[:max_samples]
+    # whole pairs for the mix
+    indices = indices[: len(indices) // 2 * 2] or indices
+    batch = default_collate([loader.dataset[index] for index in indices])
+    samples = batch['data_samples']
+    if any('view_geometry' not in sample for sample in samples):
+        raise ValueError(
+            'The pipeline does not give view_geometry: use '
+            'm3i_mm.MultiViewWithGeometry and list it in algorithm_keys of '
+            'PackInputs'
+        )
+    patch_size = cfg.model.get('input', {}).get('patch_size', 16)
+    views = [[bgr_to_picture(x) for x in view] for view in batch['inputs']]
+    rows = []
+    for number, (index, sample) in enumerate(
+        zip(indices, samples, strict=True)
+    ):
+        part = loader.dataset.parts[getattr(index, 'part', 0)]
+        original = _original(part, index, sample)
+        geometry = sample.view_geometry
+        marked = draw_target_grid(views[0][number], geometry, patch_size)
+        rows.append(
+            [
+                Panel(draw_crop_boxes(original, geometry), _describe(sample))
+                if original is not None
+                else Panel(caption='replaced: ' + sample.sample_key),
+                Panel(marked, _text(part, sample)),
+                Panel(views[1][number]),
+            ]
+        )
+    titles = ['crops', 'input view', 'other view']
+    mixes = _mix(cfg, batch)
+    if mixes:
+        titles += ['mixed input', 'mask']
+        rows = [[*row, *mixes[i]] for i, row in enumerate(rows)]
+    draw_grid(rows, path, titles, caption_width=24)
+
+
+def _original(part: Any, index: Any, sample: Any) -> np.ndarray | None:
+    """Decode the picture that the views were cut from, RGB."""
+    from m3i_mm.datasets.transforms import Background, DecodeImage
+
+    if sample.get('faults'):
+        return None
+    raw = dict(part.source.read_chunk(index.chunk)[index.offset])
+    results = Background((255, 255, 255))(DecodeImage()(raw))
+    return np.ascontiguousarray(results['img'][..., ::-1])
+
+
+def _describe(sample: Any) -> str:
+    """Name the sample and its labels."""
+    labels = [
+        f'{name} {int(value)}'
+        for name, value in sample.items()
+        if isinstance(value, Tensor) and value.numel() == 1
+    ]
+    return ', '.join([str(sample.get('sample_key', '')), *labels])
+
+
+def _text(part: Any, sample: Any) -> str:
+    """Turn the tokens that the model gets back into a text."""
+    from m3i_mm.datasets.transforms import Tokenize
+
+    if 'text_tokens' not in sample:
+        return ''
+    for transform in part.pipeline.transforms:
+        if isinstance(transform, Tokenize):
+            return transform.tokenizer.decode(sample.text_tokens)
+    return ''
+
+
+def _mix(cfg: Config, batch: dict[str, Any]) -> list[list[Panel]]:
+    """Mix the batch as the model does; two panels for every sample."""
+    from m3i_mm.models.pretrainers.batch import Batch
+
+    if 'input' not in cfg.model:
+        return []
+    preprocessor = MODELS.build(
+        cfg.get('data_preprocessor') or cfg.model.data_preprocessor
+    )
+    data = preprocessor(batch, True)
+    torch.manual_seed(0)
+    step = MODELS.build(cfg.model.input)(Batch(**_rename(data)))[0]
+    if any(member.owned is None for member in step.members):
+        return []
+    pictures = normalized_to_pictures(step.images, preprocessor)
+    owned = torch.stack([member.owned for member in step.members], 1)
+    panels: list[list[Panel]] = [[] for _ in batch['data_samples']]
+    for member in step.members:
+        for mix, row in enumerate(member.rows.tolist()):
+            tinted = tint_owners(pictures[mix], owned[mix])
+            panels[row] = [Panel(pictures[mix]), Panel(tinted)]
+    return panels
+
+
+def _rename(data: dict[str, Any]) -> dict[str, Any]:
+    return dict(views=data['inputs'], samples=data['data_samples'])
