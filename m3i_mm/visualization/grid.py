@@ -57,8 +57,10 @@ def draw_grid(
     if not rows:
         raise ValueError('There is no row to draw.')
     columns = max(len(row) for row in rows)
+    captioned = any(panel.caption for row in rows for panel in row)
+    height = 1.85 if captioned else 1.5  # inches
     figure = Figure(
-        figsize=(1.5 * columns, 1.85 * len(rows)), layout='constrained'
+        figsize=(1.5 * columns, height * len(rows)), layout='constrained'
     )
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for ax, title in zip(axes[0], titles, strict=False):
@@ -87,6 +89,7 @@ def _draw_panel(panel: Panel, ax: Axes, caption_width: int) -> None:
             va='center',
             fontsize=7,
             color=color,
+            fontweight='bold' if color == RIGHT else 'normal',
         )
         return
     ax.imshow(panel.picture, interpolation='nearest')

@@ -35,7 +35,9 @@ def tint_owners(picture: np.ndarray, owned: Tensor) -> np.ndarray:
     owner = owned.float().cpu()[None]  # (1, N, h, w)
     owner = F.interpolate(owner, (height, width)).argmax(1)[0]  # (H, W)
     hues = HUES[owner.numpy() % len(HUES)]  # (H, W, 3)
-    return (0.5 * picture + 0.5 * hues).astype(np.uint8)
+    # grey, lest the colours of the images be taken for those of the mask
+    grey = picture.mean(-1, keepdims=True)  # (H, W, 1)
+    return (0.4 * grey + 0.6 * hues).astype(np.uint8)
 
 
 def draw_mixes(

@@ -57,8 +57,8 @@ def test_frames_and_captions_carry_the_colors(tmp_path):
 def test_patches_are_tinted_by_their_image():
     owned = torch.tensor([[[True, False]], [[False, True]]])  # (2, 1, 2)
     tinted = tint_owners(np.zeros((4, 8, 3), np.uint8), owned)
-    np.testing.assert_array_equal(tinted[0, 0], (HUES[0] / 2).astype(int))
-    np.testing.assert_array_equal(tinted[3, 7], (HUES[1] / 2).astype(int))
+    np.testing.assert_array_equal(tinted[0, 0], (0.6 * HUES[0]).astype(int))
+    np.testing.assert_array_equal(tinted[3, 7], (0.6 * HUES[1]).astype(int))
 
 
 @pytest.mark.parametrize('mixes', [True, False])
