@@ -92,11 +92,13 @@ class Geometry(NamedTuple):
             .add(self.origin)
             for size in offset.shape[1:3]
         )
-        # (N, Ho, Wo, G, P*2) -> (N, Ho, Wo, G, P, 2)
-        offset = self.offset_scale * offset.unflatten(-1, (self.taps, 2))
+        # (N, Ho, Wo, G, P*2) -> (N, Ho, Wo, G, P)
+        offset_x, offset_y = offset.unflatten(-1, (self.taps, 2)).unbind(-1)
+        base_x = center_x.view(-1, 1, 1) + tap_x
+        base_y = center_y.view(-1, 1, 1, 1) + tap_y
         return (
-            offset[..., 0] + (center_x.view(-1, 1, 1) + tap_x),
-            offset[..., 1] + (center_y.view(-1, 1, 1, 1) + tap_y),
+            torch.add(base_x, offset_x, alpha=self.offset_scale),
+            torch.add(base_y, offset_y, alpha=self.offset_scale),
         )
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:

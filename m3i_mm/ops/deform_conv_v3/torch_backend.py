@@ -1,10 +1,9 @@
 """DCNv3 in plain PyTorch: any device, any floating dtype, exportable.
 
-The samples and groups, which do not interact, are worked off block by block,
-and nothing that was sampled is kept for the backward pass. The forward pass
-is a weighted sum of rows of a table, ``embedding_bag``, once for each of the
-four pixels around a location. The backward pass samples again by
-``grid_sample``, whose gradient kernel is the faster one.
+It works block by block, and keeps nothing that was sampled for the backward
+pass. The forward pass is a weighted sum of rows of a table, ``embedding_bag``,
+once for each of the four pixels around a location. The backward pass samples
+again by ``grid_sample``, whose gradient kernel is the faster one.
 
 ``torch.compile`` and ``torch.export`` see one ``grid_sample`` over everything.
 
@@ -29,9 +28,11 @@ from .grid_sample import from_maps, prepare, sample, sample_and_sum, to_maps
 
 __all__ = ['run', 'unavailable_reason']
 
-# Sampled values per block: they bound the memory (8 MiB of float32 on a CPU),
+grid_sampler_2d_backward = torch.ops.aten.grid_sampler_2d_backward
+
+# Sampled values per block: they bound the memory (4 MiB of float32 on a CPU),
 # and must be enough to amortise the calls and to keep a GPU busy.
-_BLOCK_VALUES = {'cpu': 2**21}
+_BLOCK_VALUES = {'cpu': 2**20}
 _BLOCK_VALUES_ELSEWHERE = 2**25
 
 
@@ -70,83 +71,78 @@ class _BlockwiseDCNv3(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(input, offset, mask)
         ctx.geometry = geometry
-        output = input.new_empty(*mask.shape[:-1], input.shape[-1])
-        for block in _blocks(output, geometry.taps):
-            output[block] = _sum_pixels(
-                input[block], offset[block], mask[block], geometry
-            )
-        return output
+        return _forward(input, offset, mask, geometry).to(input.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         input, offset, mask = ctx.saved_tensors
-        grads = [torch.empty_like(tensor) for tensor in (input, offset, mask)]
-        for block in _blocks(grad_output, ctx.geometry.taps):
-            part = input[block], offset[block], mask[block]
-            part_grads = _gradients(grad_output[block], *part, ctx.geometry)
-            for grad, tensor, maps in zip(
-                grads, part, part_grads, strict=True
-            ):
-                grad[block] = from_maps(maps, tensor.shape)
-        return *grads, None
+        grads = _backward(grad_output, input, offset, mask, ctx.geometry)
+        return *(
+            from_maps(grad, tensor.shape).to(tensor.dtype)
+            for grad, tensor in zip(grads, (input, offset, mask), strict=True)
+        ), None
 
 
-def _blocks(output: Tensor, taps: int) -> Iterator[tuple[slice, ...]]:
-    """Yield slices of samples and groups that sample few enough values."""
-    batch, height, width, groups, channels = output.shape
-    limit = _BLOCK_VALUES.get(output.device.type, _BLOCK_VALUES_ELSEWHERE)
-    pairs = max(1, limit // (height * width * channels * taps))
-    group_step = min(pairs, groups)
-    batch_step = max(1, pairs // groups)
-    everything = slice(None)
-    for n in range(0, batch, batch_step):
-        samples = slice(n, n + batch_step)
-        for g in range(0, groups, group_step):
-            yield samples, everything, everything, slice(g, g + group_step)
+def _blocks(length: int, values: int, device: torch.device) -> Iterator[slice]:
+    """Cut a dimension whose entries sample ``values`` values each."""
+    limit = _BLOCK_VALUES.get(device.type, _BLOCK_VALUES_ELSEWHERE)
+    step = max(1, limit // values)
+    for start in range(0, length, step):
+        yield slice(start, start + step)
 
 
-def _sum_pixels(
+def _forward(
     input: Tensor, offset: Tensor, mask: Tensor, geometry: Geometry
 ) -> Tensor:
     """Sum the four pixels around each tap, with weights.
 
     Args:
-        input (Tensor): Shape (B, H, W, g, Cg).
-        offset (Tensor): Shape (B, Ho, Wo, g, P*2).
-        mask (Tensor): Shape (B, Ho, Wo, g, P).
+        input (Tensor): Shape (N, H, W, G, Cg).
+        offset (Tensor): Shape (N, Ho, Wo, G, P*2).
+        mask (Tensor): Shape (N, Ho, Wo, G, P).
         geometry (Geometry): The constants of the call.
 
     Returns:
-        Tensor: Shape (B, Ho, Wo, g, Cg).
+        Tensor: Shape (N, Ho, Wo, G, Cg), in the dtype of the arithmetic.
     """
     batch, height, width, groups, channels = input.shape
     dtype = torch.promote_types(input.dtype, torch.float32)
-    # a row of the table is a group of one pixel: (B*H*W*g, Cg)
+    # a row of the table is a group of one pixel: (N*H*W*G, Cg)
     table = input.to(dtype).reshape(-1, channels)
-    image = torch.arange(batch, device=input.device) * (height * width)
-    first = image.view(-1, 1, 1, 1, 1) * groups + torch.arange(
-        groups, device=input.device
-    ).view(-1, 1)
-    x, y = geometry.locations(offset.to(dtype))
-    total = input.new_zeros(mask[..., 0].numel(), channels, dtype=dtype)
-    columns = _neighbours(x, width)
-    mask = mask.to(dtype)
-    for row, row_weight in _neighbours(y, height):
-        start = row * (width * groups) + first
-        weight = mask * row_weight
-        for column, column_weight in columns:
-            total += F.embedding_bag(
-                (column * groups + start).flatten(0, 3),
-                table,
-                mode='sum',
-                per_sample_weights=(weight * column_weight).flatten(0, 3),
-            )
-    return total.view(*mask.shape[:4], channels)
+    index = torch.int32 if len(table) < 2**31 else torch.int64
+    image, group = (
+        torch.arange(count, dtype=index, device=input.device)
+        for count in (batch, groups)
+    )
+    first = image.view(-1, 1, 1, 1) * (height * width * groups) + group
+    # (N, Ho, Wo, G, P) -> (N*Ho*Wo*G, P)
+    x, y, weights, first = (
+        tensor.flatten(0, 3)
+        for tensor in (
+            *geometry.locations(offset.to(dtype)),
+            mask.to(dtype),
+            first.expand(mask.shape[:4]).unsqueeze(-1),
+        )
+    )
+    output = table.new_zeros(len(x), channels)
+    for block in _blocks(len(x), geometry.taps * channels, input.device):
+        columns = _neighbours(x[block], width, index)
+        for row, row_weight in _neighbours(y[block], height, index):
+            start = first[block] + row * (width * groups)
+            row_weight = row_weight * weights[block]
+            for column, column_weight in columns:
+                output[block] += F.embedding_bag(
+                    start + column * groups,
+                    table,
+                    mode='sum',
+                    per_sample_weights=row_weight * column_weight,
+                )
+    return output.view(*mask.shape[:4], channels)
 
 
 def _neighbours(
-    location: Tensor, size: int
+    location: Tensor, size: int, dtype: torch.dtype
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Return index and weight of the pixels below and above a location.
 
@@ -154,7 +150,7 @@ def _neighbours(
     """
     low = location.floor()
     fraction = location - low
-    index = low.long()
+    index = low.to(dtype)
     # in terms of the location, which unlike the index may be NaN or infinite
     low_weight = torch.where(
         (location >= 0) & (location < size), 1 - fraction, 0
@@ -169,31 +165,46 @@ def _neighbours(
     )
 
 
-def _gradients(
+def _backward(
     grad_output: Tensor,
     input: Tensor,
     offset: Tensor,
     mask: Tensor,
     geometry: Geometry,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a block's gradients of input, offset and mask as maps."""
+    """Sample again and apply the chain rule.
+
+    Args:
+        grad_output (Tensor): Shape (N, Ho, Wo, G, Cg).
+        input (Tensor): Shape (N, H, W, G, Cg).
+        offset (Tensor): Shape (N, Ho, Wo, G, P*2).
+        mask (Tensor): Shape (N, Ho, Wo, G, P).
+        geometry (Geometry): The constants of the call.
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor]: Gradients of input (N*G, Cg, H*W),
+        offset (N*G, P*2, Ho*Wo) and mask (N*G, P, Ho*Wo).
+    """
     height, width = input.shape[1:3]
     maps, grid, weights = prepare(input, offset, mask, geometry)
-    # (B*g, Cg, Ho*Wo) -> (B*g, Cg, 1, Ho*Wo)
+    # (N*G, Cg, Ho*Wo) -> (N*G, Cg, 1, Ho*Wo)
     grad = to_maps(grad_output, maps.dtype).unsqueeze(2)
-    sampled = sample(maps, grid)
-    grad_weights = sampled.mul_(grad).sum(1)
-    grad_maps, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
-        torch.mul(grad, weights, out=sampled),
-        maps,
-        grid,
-        0,  # bilinear
-        0,  # zeros outside
-        False,  # align_corners
-        (True, True),
-    )
-    # (B*g, P, Ho*Wo, 2) -> (B*g, P, 2, Ho*Wo), normalised -> pixels
-    grad_offset = grad_grid.transpose(2, 3) * grad_grid.new_tensor(
-        [[2 / width], [2 / height]]
-    ).mul_(geometry.offset_scale)
-    return grad_maps.flatten(2), grad_offset.flatten(1, 2), grad_weights
+    grad_maps, grad_grid = torch.empty_like(maps), torch.empty_like(grid)
+    grad_weights = torch.empty_like(weights)
+    values = grad[0].numel() * geometry.taps
+    for block in _blocks(len(maps), values, maps.device):
+        sampled = sample(maps[block], grid[block])
+        grad_weights[block] = sampled.mul_(grad[block]).sum(1, keepdim=True)
+        grad_maps[block], grad_grid[block] = grid_sampler_2d_backward(
+            torch.mul(grad[block], weights[block], out=sampled),
+            maps[block],
+            grid[block],
+            0,  # bilinear
+            0,  # zeros outside
+            False,  # align_corners
+            (True, True),
+        )
+    # (N*G, P, Ho*Wo, 2) -> (N*G, P, 2, Ho*Wo), normalised -> pixels
+    pixels = grad_grid.new_tensor([[width / 2], [height / 2]])
+    grad_offset = grad_grid.transpose(2, 3) * (geometry.offset_scale / pixels)
+    return grad_maps.flatten(2), grad_offset.flatten(1, 2), grad_weights[:, 0]
