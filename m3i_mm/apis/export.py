@@ -1,0 +1,159 @@
+"""Export backbones and classifiers to ONNX and ``torch.export``.
+
+Batch, height and width of the images stay free. The images are normalised
+before, as the data preprocessor of the model does in training.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import load_checkpoint
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from m3i_mm.models.backbones import DCNv3
+
+__all__ = [
+    'build_part',
+    'export_model',
+    'trace',
+    'verify_onnx',
+    'write_program',
+]
+
+FREE = torch.export.Dim.AUTO
+FREE_SHAPES = {'images': {0: FREE, 2: FREE, 3: FREE}}
+
+
+class _Exported(nn.Module):
+    """Only images go in, only tensors come out."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        return self.model(images)
+
+
+def build_part(
+    config: Config, part: str, checkpoint: str | None = None
+) -> nn.Module:
+    """Build what a config describes, or its backbone alone.
+
+    Args:
+        config (Config): Config of a classifier, or of any model with a
+            backbone, for instance a detector.
+        part (str): ``'model'`` or ``'backbone'``.
+        checkpoint (str, optional): File to load, of any kind that the model
+            understands. Without it the weights are random.
+
+    Returns:
+        nn.Module: In evaluation mode.
+    """
+    settings = dict(config.model if part == 'model' else config.model.backbone)
+    # Weights come from the checkpoint; nothing is to be downloaded.
+    settings.pop('init_cfg', None)
+    scope = config.get('default_scope', 'mmpretrain')
+    with DefaultScope.overwrite_default_scope(scope):
+        model = MODELS.build(settings)
+    if checkpoint is None:
+        model.init_weights()
+    else:
+        load_checkpoint(model, checkpoint, map_location='cpu')
+    return model.eval()
+
+
+def export_model(
+    model: nn.Module,
+    path: str,
+    image_size: tuple[int, int] = (224, 224),
+    opset: int = 18,
+) -> None:
+    """Write a model as ONNX or as an exported program of PyTorch.
+
+    Args:
+        model (nn.Module): Takes images (B, 3, H, W); classifier or backbone.
+        path (str): File to write, ``.onnx`` or ``.pt2``.
+        image_size (tuple[int, int]): See :func:`trace`.
+        opset (int): ONNX operator set.
+
+    Raises:
+        ValueError: If the file ends in neither ``.onnx`` nor ``.pt2``.
+    """
+    if not path.endswith(('.onnx', '.pt2')):
+        raise ValueError(f'{path} must end in .onnx or .pt2')
+    write_program(trace(model, image_size), path, opset)
+
+
+def trace(model: nn.Module, image_size: tuple[int, int]) -> ExportedProgram:
+    """Trace a model for any batch and image size.
+
+    Args:
+        model (nn.Module): Takes images (B, 3, H, W). Its DCNv3 layers are
+            switched to the ``torch`` backend, which both formats can express.
+        image_size (tuple[int, int]): Height and width of the example.
+
+    Returns:
+        ExportedProgram: With one input, ``images``.
+    """
+    for module in model.modules():
+        if isinstance(module, DCNv3):
+            module.backend = 'torch'
+    return torch.export.export(
+        _Exported(model).eval(),
+        (torch.randn(2, 3, *image_size),),
+        dynamic_shapes=FREE_SHAPES,
+        strict=False,
+    )
+
+
+def write_program(program: ExportedProgram, path: str, opset: int) -> None:
+    """Write a traced model.
+
+    Args:
+        program (ExportedProgram): See :func:`trace`.
+        path (str): File to write, ``.onnx`` or ``.pt2``.
+        opset (int): ONNX operator set.
+    """
+    if path.endswith('.pt2'):
+        torch.export.save(program, path)
+        return
+    onnx_program = torch.onnx.export(
+        program, dynamo=True, opset_version=opset, input_names=['images']
+    )
+    assert onnx_program is not None  # only without dynamo
+    onnx_program.save(path)
+
+
+@torch.no_grad()
+def verify_onnx(
+    model: nn.Module, path: str, image_sizes: list[tuple[int, int]]
+) -> float:
+    """Compare onnxruntime with PyTorch.
+
+    Args:
+        model (nn.Module): What was exported.
+        path (str): The ``.onnx`` file.
+        image_sizes (list[tuple[int, int]]): Heights and widths to try.
+
+    Returns:
+        float: The greatest difference over the greatest output.
+    """
+    from onnxruntime import InferenceSession
+
+    session = InferenceSession(path, providers=['CPUExecutionProvider'])
+    worst = 0.0
+    for size in image_sizes:
+        images = torch.randn(1, 3, *size)
+        expected = model(images)
+        if isinstance(expected, Tensor):
+            expected = (expected,)
+        values = session.run(None, {'images': images.numpy()})
+        for value, reference in zip(values, expected, strict=True):
+            difference = np.abs(value - reference.numpy()).max()
+            worst = max(worst, float(difference / reference.abs().max()))
+    return worst

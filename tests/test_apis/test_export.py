@@ -1,0 +1,68 @@
+"""Exported models give what PyTorch gives, at sizes not traced."""
+
+import copy
+
+import pytest
+import torch
+
+from m3i_mm.apis.export import (
+    export_model,
+    trace,
+    verify_onnx,
+    write_program,
+)
+from m3i_mm.models import build_internimage_classifier
+from m3i_mm.models.backbones import InternImage
+
+ARCH = dict(channels=8, depths=(1, 1, 1, 1), groups=(1, 2, 4, 8))
+SIZES = [(64, 96), (96, 64)]
+
+
+@pytest.fixture(scope='module')
+def backbone():
+    torch.manual_seed(0)
+    model = InternImage(ARCH).eval()
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.3)
+    return model
+
+
+@pytest.fixture(scope='module')
+def program(backbone):
+    return trace(backbone, (64, 64))
+
+
+def test_torch_export_of_the_backbone(backbone, program, tmp_path):
+    path = str(tmp_path / 'backbone.pt2')
+    write_program(program, path, opset=18)
+    loaded = torch.export.load(path).module()
+    for batch, size in ((1, SIZES[0]), (3, SIZES[1])):
+        images = torch.randn(batch, 3, *size)
+        with torch.no_grad():
+            values, expected = loaded(images), backbone(images)
+        for value, reference in zip(values, expected, strict=True):
+            torch.testing.assert_close(value, reference)
+
+
+def test_onnx_of_the_backbone(backbone, program, tmp_path):
+    path = str(tmp_path / 'backbone.onnx')
+    write_program(program, path, opset=18)
+    assert verify_onnx(backbone, path, SIZES) < 1e-4
+    # and another model would be noticed
+    other = copy.deepcopy(backbone)
+    torch.nn.init.normal_(other.levels[3].blocks[0].mlp.fc2.bias)
+    assert verify_onnx(other, path, SIZES) > 1e-2
+
+
+def test_onnx_of_a_classifier(tmp_path):
+    torch.manual_seed(0)
+    arch = dict(ARCH, head='attention_pool')
+    model = build_internimage_classifier(arch, num_classes=5).eval()
+    path = str(tmp_path / 'classifier.onnx')
+    export_model(model, path, image_size=(64, 64))
+    assert verify_onnx(model, path, SIZES) < 1e-4
+
+
+def test_suffix_decides_the_format(backbone):
+    with pytest.raises(ValueError, match=r'must end in \.onnx or \.pt2'):
+        export_model(backbone, 'model.pth')

@@ -1,0 +1,77 @@
+"""Export a classifier or a backbone to ONNX or torch.export."""
+
+import argparse
+
+from mmengine.config import Config, DictAction
+
+import m3i_mm.engine  # noqa: F401
+from m3i_mm.apis.export import build_part, export_model, verify_onnx
+
+TOLERANCE = 1e-4
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'config',
+        help='config of a classifier, or of any '
+        'model whose backbone is to be exported',
+    )
+    parser.add_argument(
+        'checkpoint', nargs='?', help='weights; random ones if left out'
+    )
+    parser.add_argument(
+        '--out',
+        required=True,
+        help='file to write: .onnx, or .pt2 for torch.export',
+    )
+    parser.add_argument(
+        '--part',
+        choices=['model', 'backbone'],
+        default='model',
+        help='what to export (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        nargs=2,
+        default=[224, 224],
+        metavar=('HEIGHT', 'WIDTH'),
+        help='size of the example that is traced; other '
+        'sizes work too (default: 224 224)',
+    )
+    parser.add_argument(
+        '--opset',
+        type=int,
+        default=18,
+        help='ONNX operator set (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that replace those of the config, key=value',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Export; compare an ONNX file with PyTorch at two image sizes."""
+    args = parse_args()
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options or {})
+    model = build_part(config, args.part, args.checkpoint)
+    height, width = args.image_size
+    export_model(model, args.out, (height, width), args.opset)
+    print(f'Written to {args.out}')
+    if args.out.endswith('.onnx'):
+        sizes = [(height, width), (height + 32, width + 64)]
+        error = verify_onnx(model, args.out, sizes)
+        print(f'onnxruntime differs from PyTorch by {error:.1e} at {sizes}')
+        if error > TOLERANCE:
+            raise SystemExit(f'That is more than {TOLERANCE}')
+
+
+if __name__ == '__main__':
+    main()
