@@ -131,11 +131,18 @@ class SourceDataset(Dataset):
 
     def load_raw(self, index: int) -> Sample:
         """Return a sample as the source gives it, in the stored order."""
-        chunk, offset = self._locate(index)
+        return self.read(*self._locate(index))
+
+    def read(self, chunk: int, offset: int) -> Sample:
+        """Return a sample of a chunk, which stays in memory for the next.
+
+        Raises:
+            SampleError: If it cannot be read.
+        """
         return self._read(chunk)[offset]
 
     def _load(self, chunk: int, offset: int, seed: int) -> Any:
-        sample = dict(self._read(chunk)[offset], source=self.source.name)
+        sample = dict(self.read(chunk, offset), source=self.source.name)
         with seeded(seed):
             return self.pipeline(sample)
 

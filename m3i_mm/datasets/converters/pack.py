@@ -1,0 +1,241 @@
+"""From any source to shards, and back to files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import webdataset as wds
+from rich.progress import track
+
+from ..faults import SampleError
+from ..order import SampleOrder
+from ..source_dataset import SourceDataset
+from ..sources import Source
+from ..transforms.loading import decode
+from .parallel import map_processes
+from .shards import sha256, to_json
+
+__all__ = ['pack_shards', 'unpack_shards']
+
+# what a picture begins with
+MAGIC = {b'\xff\xd8\xff': 'jpg', b'\x89PNG': 'png', b'RIFF': 'webp'}
+
+
+def pack_shards(
+    source: Source,
+    out: Path,
+    samples_per_shard: int = 10000,
+    seed: int | None = 0,
+    num_workers: int = 1,
+    max_shards: int | None = None,
+) -> dict[str, Any]:
+    """Write the samples of a source to shards.
+
+    A shard is written under another name and renamed when it is complete,
+    with a record of its content beside it; a second call with the same
+    arguments goes on where the first one ended. Samples that cannot be
+    decoded are left out and listed.
+
+    Args:
+        source (Source): The samples.
+        out (Path): The folder to write ``00000.tar`` ... and ``index.json``
+            to. The latter has the form that WebDataset's ``widsindex``
+            writes, with checksums and what was left out.
+        samples_per_shard (int): Defaults to 10000.
+        seed (int, optional): The samples are shuffled with it, so that a
+            shard is a random part of the whole; None keeps their order.
+        num_workers (int): Shards that are written at a time.
+        max_shards (int, optional): Stop after so many shards.
+
+    Returns:
+        dict: The content of ``index.json``.
+
+    Raises:
+        ValueError: If the folder holds shards made with other arguments.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _check_settings(
+        out,
+        dict(
+            source=source.name,
+            samples=len(source),
+            samples_per_shard=samples_per_shard,
+            seed=seed,
+        ),
+    )
+    numbers = range(-(-len(source) // samples_per_shard))[:max_shards]
+    pack = _Packer(source, out, samples_per_shard, seed)
+    records = map_processes(pack, numbers, num_workers, 'Packing')
+    index = {
+        '__kind__': 'wids-shard-index-v1',
+        'wids_version': 1,
+        'shardlist': [
+            {key: record[key] for key in ('url', 'nsamples', 'sha256')}
+            for record in records
+        ],
+        'left_out': [
+            sample for record in records for sample in record['left_out']
+        ],
+    }
+    _write_json(out / 'index.json', index)
+    return index
+
+
+def _check_settings(out: Path, settings: dict[str, Any]) -> None:
+    path = out / 'settings.json'
+    if path.exists():
+        before = json.loads(path.read_text())
+        if before != settings:
+            raise ValueError(
+                f'{out} holds shards made with other settings: {before}, not '
+                f'{settings}. Use another folder or empty this one'
+            )
+    _write_json(path, settings)
+
+
+class _Packer:
+    """Writes shard after shard of a source.
+
+    Args:
+        source (Source): The samples.
+        out (Path): The folder to write to.
+        size (int): The samples in a shard.
+        seed (int, optional): The seed of the order.
+    """
+
+    def __init__(
+        self, source: Source, out: Path, size: int, seed: int | None
+    ) -> None:
+        self.out = out
+        self.size = size
+        self.length = len(source)
+        self.reader = SourceDataset(source, pipeline=[])
+        self.order = SampleOrder(
+            source.chunk_sizes,
+            (seed or 0,),
+            self.reader.window,
+            shuffle=seed is not None,
+        )
+
+    def __call__(self, number: int) -> dict[str, Any]:
+        """Write a shard unless it is there; return its record."""
+        path = self.out / f'{number:05d}.tar'
+        record_path = self.out / f'{number:05d}.json'
+        if path.exists() and record_path.exists():
+            return json.loads(record_path.read_text())
+        left_out: list[dict[str, str]] = []
+        partial_path = path.with_suffix('.part')
+        count = 0
+        with (
+            partial_path.open('wb') as file,
+            wds.TarWriter(
+                file, user='', group='', mtime=0, encoder=False
+            ) as writer,
+        ):
+            for sample in self._samples(number, left_out):
+                writer.write(sample)
+                count += 1
+        os.replace(partial_path, path)
+        record = dict(
+            url=path.name,
+            nsamples=count,
+            sha256=sha256(path),
+            left_out=left_out,
+        )
+        _write_json(record_path, record)
+        return record
+
+    def _samples(
+        self, number: int, left_out: list[dict[str, str]]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the files of the samples; list those that are broken."""
+        begin = number * self.size
+        for position in range(begin, min(begin + self.size, self.length)):
+            try:
+                sample = self.reader.read(*self.order[position])
+                files = _encode(sample)
+            except SampleError as fault:
+                left_out.append(
+                    dict(kind=fault.kind, key=fault.key, reason=fault.reason)
+                )
+            else:
+                yield {'__key__': f'{position:09d}', **files}
+
+
+def _encode(sample: dict[str, Any]) -> dict[str, bytes]:
+    """Return the files of a sample by suffix."""
+    content = image_content(sample)
+    fields = sample['fields']
+    files = {_suffix(content, sample['sample_key']): content}
+    # texts and labels in the form of other readers, too
+    if isinstance(fields.get('text'), str):
+        files['txt'] = fields['text'].encode()
+    if isinstance(fields.get('label'), int):
+        files['cls'] = str(fields['label']).encode()
+    files['json'] = to_json({'key': sample['sample_key'], **fields})
+    return files
+
+
+def image_content(sample: dict[str, Any]) -> bytes:
+    """Return the encoded picture of a sample after decoding it once.
+
+    Raises:
+        SampleError: If there is none or it cannot be decoded.
+    """
+    key = sample['sample_key']
+    content = sample.get('img_bytes')
+    if content is None:
+        try:
+            content = Path(sample['img_path']).read_bytes()
+        except (KeyError, OSError) as error:
+            raise SampleError('image', key, f'no picture: {error}') from error
+    decode(content, key)
+    return content
+
+
+def _suffix(content: bytes, key: str) -> str:
+    for magic, suffix in MAGIC.items():
+        if content.startswith(magic):
+            return suffix
+    raise SampleError('image', key, 'it is no JPEG, PNG or WebP')
+
+
+def unpack_shards(source: Source, out: Path) -> int:
+    """Write the samples of a source as pictures and one list.
+
+    Args:
+        source (Source): The samples.
+        out (Path): The folder to write ``images/`` and ``samples.jsonl`` to:
+            the path of the picture, ``image``, and all fields.
+
+    Returns:
+        int: The number of samples; broken ones are left out.
+    """
+    (out / 'images').mkdir(parents=True, exist_ok=True)
+    reader = SourceDataset(source, pipeline=[])
+    count = 0
+    with (out / 'samples.jsonl').open('w', encoding='utf-8') as file:
+        for position in track(range(len(source)), 'Unpacking'):
+            try:
+                sample = reader.load_raw(position)
+                content = image_content(sample)
+                suffix = _suffix(content, sample['sample_key'])
+            except SampleError as fault:
+                print(f'left out: {fault}')
+                continue
+            name = f'images/{position:09d}.{suffix}'
+            (out / name).write_bytes(content)
+            row = dict(sample['fields'], image=name)
+            file.write(json.dumps(row, ensure_ascii=False) + '\n')
+            count += 1
+    return count
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    partial_path = path.with_suffix('.part')
+    partial_path.write_text(json.dumps(content, indent=1))
+    os.replace(partial_path, path)

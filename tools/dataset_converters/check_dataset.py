@@ -1,0 +1,76 @@
+"""Read a data set once: counts, sizes, broken files, texts, duplicates."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import DATASETS
+
+from m3i_mm.datasets.converters.check import check_source
+from m3i_mm.datasets.converters.inputs import KINDS, open_source
+from m3i_mm.datasets.sources import Source
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'path',
+        help='folder, list, pattern of shards, or a training config (.py), '
+        'of which all sources are checked',
+    )
+    parser.add_argument(
+        '--kind',
+        choices=sorted(KINDS),
+        help='what the path is (default: by its suffix)',
+    )
+    parser.add_argument(
+        '--source-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='settings of the source, key=value: root=images text=caption',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=1,
+        help='processes that read (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--out', metavar='FILE', help='write the report as JSON'
+    )
+    return parser.parse_args()
+
+
+def find_sources(args: argparse.Namespace) -> list[Source]:
+    """Open what the command line names."""
+    if not args.path.endswith('.py'):
+        return [open_source(args.path, args.kind, **args.source_options)]
+    dataset = Config.fromfile(args.path).train_dataloader.dataset
+    parts = dataset.get('datasets', [dataset])
+    return [DATASETS.build(part.source) for part in parts]
+
+
+def main() -> None:
+    """Check the sources and print the report."""
+    args = parse_args()
+    reports = {
+        source.name: check_source(source, args.workers)
+        for source in find_sources(args)
+    }
+    for name, report in reports.items():
+        print(f'{name}:')
+        for key, value in report.items():
+            shown = value[:5] if isinstance(value, list) else value
+            count = f' ({len(value)})' if isinstance(value, list) else ''
+            print(f'  {key}{count}: {shown}')
+    if args.out:
+        with open(args.out, 'w', encoding='utf-8') as file:
+            json.dump(reports, file, indent=1)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,43 @@
+"""Write the samples of shards (or of any source) as pictures and a list."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from m3i_mm.datasets.converters.inputs import KINDS, open_source
+from m3i_mm.datasets.converters.pack import unpack_shards
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('path', help='pattern of shards, folder, or list')
+    parser.add_argument('out', type=Path, help='folder to write to')
+    parser.add_argument(
+        '--kind',
+        choices=sorted(KINDS),
+        help='what the path is (default: by its suffix)',
+    )
+    parser.add_argument(
+        '--source-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='settings of the source, key=value',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Unpack the samples."""
+    args = parse_args()
+    source = open_source(args.path, args.kind, **args.source_options)
+    count = unpack_shards(source, args.out)
+    print(f'{count} of {len(source)} samples in {args.out}/samples.jsonl')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,85 @@
+"""Pack pictures with labels and texts into WebDataset shards.
+
+YFCC-15M, CC3M, CC12M and LAION as img2dataset leaves them (--kind files, or
+shards, which are packed anew without broken samples), ImageNet-22k (--kind
+imagenet22k, its archives as they are), COCO captions (--kind coco), lists
+(CSV, TSV, JSON lines, Parquet) and folders. Interrupted, it goes on where it
+was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from m3i_mm.datasets.converters.inputs import KINDS, open_source
+from m3i_mm.datasets.converters.pack import pack_shards
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('path', help='folder, list, or pattern of shards')
+    parser.add_argument('out', type=Path, help='folder to write to')
+    parser.add_argument(
+        '--kind',
+        choices=sorted(KINDS),
+        help='what the path is (default: by its suffix)',
+    )
+    parser.add_argument(
+        '--source-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='settings of the source, key=value: root=images text=caption',
+    )
+    parser.add_argument(
+        '--samples-per-shard',
+        type=int,
+        default=10000,
+        help='(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='the samples are shuffled with it (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--keep-order', action='store_true', help='do not shuffle'
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=1,
+        help='shards written at a time (default: %(default)s)',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Pack the samples and print what was left out."""
+    args = parse_args()
+    source = open_source(args.path, args.kind, **args.source_options)
+    index = pack_shards(
+        source,
+        args.out,
+        args.samples_per_shard,
+        None if args.keep_order else args.seed,
+        args.workers,
+    )
+    shards, left_out = index['shardlist'], index['left_out']
+    count = sum(shard['nsamples'] for shard in shards)
+    print(f'{count} samples in {len(shards)} shards in {args.out}')
+    print(f'{len(left_out)} samples left out, see {args.out}/index.json')
+    for fault in left_out[:10]:
+        print(f'  {fault["key"]}: {fault["kind"]}: {fault["reason"]}')
+
+
+if __name__ == '__main__':
+    main()
