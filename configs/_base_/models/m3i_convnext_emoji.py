@@ -7,6 +7,8 @@ model = dict(
         arch=dict(depths=[1, 2, 4], channels=[48, 96, 192]),
         out_indices=(2,),
         gap_before_final_norm=False,
+        # layer scale near zero costs a short training its first epochs
+        layer_scale_init_value=0.0,
     ),
     decoders=dict(
         image=dict(

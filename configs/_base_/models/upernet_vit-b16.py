@@ -1,5 +1,5 @@
-# UPerNet on a plain ViT, whose maps of four depths are resized to strides 4 to
-# 32. Give the pre-trained weights by
+# UPerNet on a plain ViT, as MAE has it: the maps of four depths are resized to
+# strides 4 to 32, and images are tested by a sliding window. Give the pre-trained weights by
 # --cfg-options model.backbone.init_cfg.checkpoint=FILE
 _base_ = 'mmseg::_base_/models/upernet_mae.py'
 
@@ -20,6 +20,7 @@ model = dict(
             prefix='backbone.',
         ),
     ),
-    decode_head=dict(num_classes=150, in_channels=[768] * 4),
+    decode_head=dict(num_classes=150, in_channels=[768] * 4, channels=768),
     auxiliary_head=dict(num_classes=150, in_channels=768),
+    test_cfg=dict(mode='slide', crop_size=(512, 512), stride=(341, 341)),
 )

@@ -41,7 +41,9 @@ def encode_image(
     if not isinstance(outputs, Tensor):
         outputs = outputs[-1]
     tokens = ImageTokens.from_map(outputs)
-    tokens.matching = ImageTokens.from_map(maps[-1]).values
+    before = ImageTokens.from_map(maps[-1])
+    if before.grid == tokens.grid:
+        tokens.matching = before.values
     return tokens
 
 

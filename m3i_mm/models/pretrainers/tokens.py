@@ -55,8 +55,9 @@ class ImageTokens:
         indices (Tensor): Row-major cell of each token in the grid, ``(B, K)``.
         grid (tuple[int, int]): Rows and columns of the grid.
         class_token (Tensor, optional): Class token of shape ``(B, C)``.
-        matching (Tensor, optional): Features before the neck, ``(B, K, C')``,
-            which find corresponding tokens of two views (DenseCL).
+        matching (Tensor, optional): Features before a neck that keeps the
+            grid, ``(B, K, C')``, which find corresponding tokens of two views
+            (DenseCL).
     """
 
     values: Tensor

@@ -1,0 +1,22 @@
+# Ten epochs of data/emoji on a CPU
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(
+        type='AdamW', lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05, fused=True
+    ),
+    clip_grad=dict(max_norm=1.0),
+    constructor='m3i_mm.LayerDecayOptimWrapperConstructor',
+)
+param_scheduler = [
+    dict(
+        type='LinearLR', start_factor=1e-3, end=1, convert_to_iter_based=True
+    ),
+    dict(
+        type='CosineAnnealingLR',
+        begin=1,
+        eta_min=1e-5,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=10, val_interval=10)
+auto_scale_lr = dict(base_batch_size=64)

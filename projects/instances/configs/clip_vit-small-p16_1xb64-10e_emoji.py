@@ -1,0 +1,11 @@
+_base_ = ['_base_/clip.py', '_base_/emoji.py']
+model = dict(
+    backbone=dict(_delete_=True, **_base_.small_vit),
+    objectives=dict(
+        y=dict(
+            target=dict(
+                text_encoder=dict(embed_dims=128, depth=2, num_heads=4)
+            )
+        )
+    ),
+)

@@ -1,0 +1,4 @@
+_base_ = ['_base_/novel-view.py', '_base_/emoji.py']
+model = dict(
+    backbone=dict(_delete_=True, **_base_.small_vit),
+)

@@ -1,0 +1,135 @@
+"""configs/m3i and projects/instances: every recipe is built, and steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmpretrain.structures import DataSample
+
+import m3i_mm.engine
+import m3i_mm.models  # noqa: F401
+from m3i_mm.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+
+pytestmark = pytest.mark.openmmlab
+ROOT = Path(__file__).parents[2]
+FILES = sorted(
+    [
+        *ROOT.glob('configs/m3i/**/*.py'),
+        *ROOT.glob('projects/instances/**/*.py'),
+    ]
+)
+FILES = [
+    path
+    for path in FILES
+    if '_base_' not in path.parts and path.parent.name != 'instances'
+]
+SMALL_INTERNIMAGE = dict(
+    channels=8,
+    depths=[1, 1, 1, 1],
+    groups=[1, 2, 4, 8],
+    mlp_ratio=1.0,
+    offset_scale=1.0,
+)
+
+
+@pytest.fixture(autouse=True)
+def _scope():
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        yield
+
+
+def identify(path):
+    return path.stem
+
+
+@pytest.mark.parametrize('path', FILES, ids=identify)
+def test_recipe_is_built_as_it_is(path):
+    cfg = Config.fromfile(path)
+    # ConvNeXt computes with tensors while it is built
+    small = cfg.model.backbone.type.endswith('ConvNeXt')
+    with torch.device('cpu' if small else 'meta'):
+        model = MODELS.build(cfg.model)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert trained > 1e6
+    # the optimiser finds a learning rate for every trained parameter
+    constructor = OPTIM_WRAPPER_CONSTRUCTORS.build(
+        dict(
+            type=cfg.optim_wrapper.constructor,
+            optim_wrapper_cfg=dict(
+                type='OptimWrapper',
+                optimizer=dict(cfg.optim_wrapper.optimizer, fused=False),
+            ),
+            paramwise_cfg=cfg.optim_wrapper.get('paramwise_cfg'),
+        )
+    )
+    groups = constructor(model).optimizer.param_groups
+    found = {id(p) for g in groups for p in g['params']}
+    assert all(id(p) in found for p in model.parameters() if p.requires_grad)
+    assert cfg.auto_scale_lr.base_batch_size > 0
+    assert cfg.train_cfg.max_epochs > 0
+
+
+@pytest.mark.parametrize('path', FILES, ids=identify)
+def test_recipe_trains_at_reduced_size(path):
+    cfg = shrink(Config.fromfile(path).model)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg)
+    model.init_weights()
+    views = [torch.randn(4, 3, 64, 64) for _ in range(2)]
+    losses = model.loss(views, samples())
+    total, _ = model.parse_losses(losses)
+    assert total.isfinite()
+    total.backward()
+    assert any(
+        p.grad is not None and p.grad.abs().max() > 0
+        for p in model.backbone.parameters()
+    )
+
+
+def shrink(model):
+    """Make everything shallow; widths, which have to fit, stay."""
+    backbone = model.backbone
+    if backbone.type.endswith('VisionTransformer'):
+        width = MODELS.build(backbone).embed_dims
+        backbone.update(
+            arch=dict(
+                embed_dims=width,
+                num_layers=1,
+                num_heads=2,
+                feedforward_channels=width,
+            ),
+            img_size=64,
+        )
+    elif backbone.type.endswith('InternImage'):
+        backbone.update(arch=SMALL_INTERNIMAGE)
+        model.neck.update(in_channels=[32, 64])
+    _reduce(model)
+    return model
+
+
+def _reduce(node):
+    smaller = dict(depth=1, vocab_size=100)
+    if isinstance(node, dict):
+        node.update({k: v for k, v in smaller.items() if k in node})
+        if node.get('type') in ('TransformerDecoder', 'TextTransformer'):
+            node['depth'] = 1
+    for value in node.values() if isinstance(node, dict) else node:
+        if isinstance(value, (dict, list)):
+            _reduce(value)
+
+
+def samples():
+    out = []
+    for number in range(4):
+        sample = DataSample()
+        geometry = [[0.0, 0, 50, 60, 0, 96, 96], [9.0, 5, 80, 90, 1, 96, 96]]
+        sample.set_field(torch.tensor(geometry), 'view_geometry')
+        sample.set_gt_label(number)
+        sample.set_field(torch.tensor(number), 'subgroup')
+        sample.set_field(torch.tensor([1 + number, 2, 0]), 'text_tokens')
+        out.append(sample)
+    return out
