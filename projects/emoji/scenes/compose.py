@@ -113,7 +113,7 @@ def compose_scene(
     """
     size = photograph.width
     canvas = jitter_colors(photograph, rng).convert('RGBA')
-    uncertain = np.zeros((size, size), bool)
+    uncertain: np.ndarray = np.zeros((size, size), bool)
     placed: list[Placed] = []
     areas: list[int] = []
     for cutout in cutouts:

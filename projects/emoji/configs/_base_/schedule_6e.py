@@ -1,0 +1,17 @@
+# 6 epochs of AdamW with a short warm-up and cosine decay
+epochs = 6
+train_cfg = dict(
+    type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=epochs
+)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+    clip_grad=dict(max_norm=1.0),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=60),
+    dict(type='CosineAnnealingLR', T_max=epochs, convert_to_iter_based=True),
+]
+auto_scale_lr = dict(enable=False, base_batch_size=4)
