@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 from toy.downstream import (
@@ -125,6 +126,24 @@ class _Holder:
     def __init__(self, model):
         self.model = model
         self.device = 'cpu'
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_metafile_and_readme_list_every_config(folder):
+    metafile = ROOT / 'configs' / folder / 'metafile.yml'
+    content = yaml.safe_load(metafile.read_text())
+    names = [entry['Name'] for entry in content['Models']]
+    wanted = {Path(n).stem for n in CONFIGS if n.startswith(f'{folder}/')}
+    assert sorted(names) == sorted(wanted)
+    readme = metafile.with_name('README.md').read_text()
+    for entry in content['Models']:
+        assert (ROOT / entry['Config']).is_file()
+        assert f'({entry["Name"]}.py)' in readme
+        for result in entry.get('Results', []):
+            for value in result['Metrics'].values():
+                assert f' {value} ' in readme
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    assert f'configs/{folder}/metafile.yml' in index['Import']
 
 
 def test_configs_name_their_files_after_the_batch_size():

@@ -113,7 +113,15 @@ def _smaller(value):
     return max(value // FACTOR, 16)
 
 
-LENGTHS = {'scale', 'scales', 'crop_size', 'size', 'img_size', 'image_size'}
+LENGTHS = {
+    'scale',
+    'scales',
+    'crop_size',
+    'size',
+    'stride',
+    'img_size',
+    'image_size',
+}
 # proposals, samples and detections per image, of which 20 will do
 COUNTS = {'num', 'nms_pre', 'max_per_img'}
 WIDTHS = {
@@ -218,6 +226,9 @@ def shrink(cfg):
     else:
         _narrow_head(model, _shrink_internimage(model.backbone))
     model.backbone.init_cfg = None
+    if 'rpn' in (model.get('train_cfg') or {}):
+        # small images have few anchors that do not reach over the border
+        model.train_cfg.rpn.allowed_border = -1
     cfg.load_from = None
     return cfg
 

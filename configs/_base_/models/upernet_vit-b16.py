@@ -1,6 +1,6 @@
 # UPerNet on a plain ViT, as MAE has it: the maps of four depths are resized to
-# strides 4 to 32, and images are tested by a sliding window. Give the pre-trained weights by
-# --cfg-options model.backbone.init_cfg.checkpoint=FILE
+# strides 4 to 32, and images are tested by a sliding window. Give the
+# pre-trained weights by --cfg-options model.backbone.init_cfg.checkpoint=FILE
 _base_ = 'mmseg::_base_/models/upernet_mae.py'
 
 model = dict(
