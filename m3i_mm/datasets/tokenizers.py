@@ -53,8 +53,12 @@ class CLIPTokenizer(Tokenizer):
     """
 
     def __init__(self, context_length: int = 77) -> None:
-        from open_clip.tokenizer import SimpleTokenizer
-
+        try:
+            from open_clip.tokenizer import SimpleTokenizer
+        except ImportError as error:
+            raise ImportError(
+                "CLIP's tokenizer needs open_clip: pip install 'm3i_mm[text]'"
+            ) from error
         self.context_length = context_length
         self.encoder = SimpleTokenizer(context_length=context_length)
         self.vocab_size = self.encoder.vocab_size

@@ -147,6 +147,11 @@ def test_s3(folder, monkeypatch):
             '0006',
             '0007',
         ]
+        assert ShardSource('s3://data/*.tar', 4).urls == [
+            f's3://data/{shard}.tar' for shard in range(4)
+        ]
+        with pytest.raises(FileNotFoundError, match='No shard matches'):
+            ShardSource('s3://data/val-*.tar', 4)
         with pytest.raises(SampleError, match=r's3://data/4\.tar'):
             source.read_chunk(4)
     finally:

@@ -34,6 +34,14 @@ def parse_args() -> argparse.Namespace:
         help='settings of the source, key=value: root=images text=caption',
     )
     parser.add_argument(
+        '--text', default='text', help='field of texts (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--label',
+        default='label',
+        help='field of class numbers (default: %(default)s)',
+    )
+    parser.add_argument(
         '--workers',
         type=int,
         default=1,
@@ -58,7 +66,7 @@ def main() -> None:
     """Check the sources and print the report."""
     args = parse_args()
     reports = {
-        source.name: check_source(source, args.workers)
+        source.name: check_source(source, args.workers, args.text, args.label)
         for source in find_sources(args)
     }
     for name, report in reports.items():

@@ -35,12 +35,19 @@ class _Findings(NamedTuple):
     faults: list[dict[str, str]]
 
 
-def check_source(source: Source, num_workers: int = 1) -> dict[str, Any]:
+def check_source(
+    source: Source,
+    num_workers: int = 1,
+    text: str = 'text',
+    label: str = 'label',
+) -> dict[str, Any]:
     """Read, decode and count all samples of a source.
 
     Args:
         source (Source): The samples.
         num_workers (int): Processes that read. Defaults to 1.
+        text (str): The field of texts. Defaults to ``'text'``.
+        label (str): The field of class numbers. Defaults to ``'label'``.
 
     Returns:
         dict: ``samples``, ``usable``, ``faults`` (counts by kind),
@@ -51,7 +58,10 @@ def check_source(source: Source, num_workers: int = 1) -> dict[str, Any]:
     """
     blocks = range(0, len(source), BLOCK)
     parts = map_processes(
-        partial(_check_block, source), blocks, num_workers, 'Checking'
+        partial(_check_block, source, text, label),
+        blocks,
+        num_workers,
+        'Checking',
     )
     found = _Findings(
         *(list(chain(*lists)) for lists in zip(*parts, strict=True))
@@ -72,7 +82,9 @@ def check_source(source: Source, num_workers: int = 1) -> dict[str, Any]:
     )
 
 
-def _check_block(source: Source, begin: int) -> _Findings:
+def _check_block(
+    source: Source, text: str, label: str, begin: int
+) -> _Findings:
     reader = SourceDataset(source, pipeline=[])
     found = _Findings([], [], [], [], [], [], [])
     for index in range(begin, min(begin + BLOCK, len(source))):
@@ -90,13 +102,13 @@ def _check_block(source: Source, begin: int) -> _Findings:
         found.file_sizes.append(len(content))
         digest = hashlib.blake2b(content, digest_size=12).hexdigest()
         found.digests.append((digest, sample['sample_key']))
-        text = sample['fields'].get('text')
-        if text is not None:
-            texts = [text] if isinstance(text, str) else text
+        value = sample['fields'].get(text)
+        if value is not None:
+            texts = [value] if isinstance(value, str) else value
             found.texts.extend(len(t.strip()) for t in texts or [''])
-        label = sample['fields'].get('label')
-        if isinstance(label, int):
-            found.labels.append(label)
+        number = sample['fields'].get(label)
+        if isinstance(number, int):
+            found.labels.append(number)
     return found
 
 

@@ -36,12 +36,13 @@ READ_ERRORS = (OSError, EOFError, tarfile.TarError, ValueError, zlib.error)
 
 
 def expand_urls(urls: str | Sequence[str]) -> list[str]:
-    """Expand brace ranges and local wildcards.
+    """Expand brace ranges and wildcards.
 
     Args:
         urls (str | Sequence[str]): Paths or URLs such as
             ``'data/train-*.tar'``, ``'https://host/{00000..00041}.tar'``,
-            ``'s3://bucket/{0..9}.tar'`` or ``'pipe:ssh host cat a.tar'``.
+            ``'s3://bucket/train-*.tar'`` or ``'pipe:ssh host cat a.tar'``.
+            HTTP has no listing and therefore no wildcards.
 
     Returns:
         list[str]: One entry a shard; wildcards in sorted order.
@@ -57,7 +58,7 @@ def expand_urls(urls: str | Sequence[str]) -> list[str]:
             found.append(pattern)
             continue
         for url in braceexpand(pattern):
-            found += [url] if _is_remote(url) else _local_files(url)
+            found += _remote_files(url) if '://' in url else _local_files(url)
     if not found:
         raise FileNotFoundError('No shards: the list of URLs is empty')
     return found
@@ -65,6 +66,16 @@ def expand_urls(urls: str | Sequence[str]) -> list[str]:
 
 def _is_remote(url: str) -> bool:
     return '://' in url or url.startswith('pipe:')
+
+
+def _remote_files(pattern: str) -> list[str]:
+    if '*' not in pattern:
+        return [pattern]
+    system, path = fsspec.core.url_to_fs(pattern)
+    found = [system.unstrip_protocol(name) for name in system.glob(path)]
+    if not found:
+        raise FileNotFoundError(f'No shard matches {pattern!r}')
+    return sorted(found)
 
 
 def _local_files(pattern: str) -> list[str]:
