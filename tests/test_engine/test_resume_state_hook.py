@@ -1,6 +1,8 @@
 """Interrupted runs end with the samples and weights of uninterrupted ones."""
 
 import contextlib
+import json
+import os
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 from mmengine.runner import Runner
-from torch import nn
+from torch import distributed, multiprocessing, nn
 from toy.shards import PIPELINE, write_shards
 
 from m3i_mm.utils import checkpoint
@@ -46,7 +48,7 @@ class StopHook(Hook):
             raise InterruptedRunError
 
 
-def run(urls, work_dir, workers, by_epoch, stop=None, resume=False):
+def run(urls, work_dir, workers, by_epoch, stop=None, resume=False, **kwargs):
     """Train on 6 batches an epoch, with a checkpoint every iteration."""
     init_default_scope('mmpretrain')
     checkpoint.install()
@@ -85,10 +87,11 @@ def run(urls, work_dir, workers, by_epoch, stop=None, resume=False):
         randomness=dict(seed=1),
         resume=resume,
         experiment_name=f'{work_dir.name}{stop}{resume}',
+        **kwargs,
     )
     with contextlib.suppress(InterruptedRunError):
         runner.train()
-    return runner.model
+    return getattr(runner.model, 'module', runner.model)
 
 
 @pytest.mark.parametrize(
@@ -105,3 +108,56 @@ def test_resumed_run_equals_uninterrupted(tmp_path, by_epoch, workers, stop):
     assert first.keys + second.keys == whole.keys
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name]), name
+
+
+def run_rank(rank, urls, folder):
+    """What each of two processes does: a whole run and one in two parts."""
+    os.environ.update(
+        RANK=str(rank), WORLD_SIZE='2', LOCAL_RANK=str(rank),
+        MASTER_ADDR='127.0.0.1',
+    )  # fmt: skip
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
+    )
+    options = dict(
+        launcher='pytorch',
+        env_cfg=dict(dist_cfg=dict(backend='gloo')),
+        cfg=dict(
+            model_wrapper_cfg=dict(
+                type='MMDistributedDataParallel',
+                device_ids=None,
+                broadcast_buffers=False,
+            )
+        ),
+    )
+    whole = run(urls, folder / 'whole', 0, True, **options)
+    first = run(urls, folder / 'cut', 0, True, stop=4, **options)
+    second = run(urls, folder / 'cut', 0, True, resume=True, **options)
+    same = all(
+        torch.equal(weight, second.state_dict()[name])
+        for name, weight in whole.state_dict().items()
+    )
+    result = dict(whole=whole.keys, parts=first.keys + second.keys, same=same)
+    (folder / f'{rank}.json').write_text(json.dumps(result))
+    distributed.destroy_process_group()
+
+
+def test_two_ranks_resume_exactly_and_one_takes_over(tmp_path):
+    urls = write_shards(tmp_path)
+    multiprocessing.spawn(run_rank, (urls, tmp_path), nprocs=2)
+    ranks = [
+        json.loads((tmp_path / f'{rank}.json').read_text())
+        for rank in range(2)
+    ]
+    for result in ranks:
+        assert len(result['whole']) == 9  # 26 samples // 8, 3 epochs
+        assert result['parts'] == result['whole']
+        assert result['same']
+    # one rank goes on in epoch 2, after the first of its 3 batches
+    (tmp_path / 'cut/last_checkpoint').write_text(
+        str(tmp_path / 'cut/iter_4.pth')
+    )
+    alone = run(urls, tmp_path / 'cut', 1, True, resume=True)
+    unread = [key for r in ranks for b in r['whole'][4:6] for key in b]
+    taken = [key for batch in alone.keys[:4] for key in batch]
+    assert sorted(taken) == sorted(unread)
