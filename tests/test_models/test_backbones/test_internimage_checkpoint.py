@@ -6,9 +6,10 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
-from mmengine.runner import load_checkpoint
+from mmengine.runner import Runner, load_checkpoint
 from toy import internimage as official
 
+from m3i_mm.engine.hooks import CheckpointFitHook
 from m3i_mm.models import build_internimage_classifier
 from m3i_mm.models.backbones import InternImage
 from m3i_mm.models.backbones.internimage_checkpoint import (
@@ -168,6 +169,22 @@ def test_attention_pooled_logits_equal_the_official_code(file):
     with torch.no_grad():
         logits = model(arrays['input'])
     assert official.relative_error(logits, arrays['logits']) < 1e-5
+
+
+def test_load_from_of_a_runner(file, tmp_path):
+    state = fixture_state('small')
+    model = build_internimage_classifier(SMALL, num_classes=10)
+    runner = Runner(
+        model,
+        work_dir=str(tmp_path),
+        load_from=file(dict(model=state)),
+        default_scope='mmpretrain',
+        experiment_name='load_from',
+    )
+    runner.register_hook(CheckpointFitHook())
+    runner.load_or_resume()
+    assert torch.equal(model.head.fc.weight, state['head.weight'])
+    assert_holds(model.backbone, state)
 
 
 def test_missing_layer_scale_is_one(file):
