@@ -1,5 +1,5 @@
-# 6 epochs of AdamW with a short warm-up and cosine decay
-epochs = 6
+# 5 epochs of AdamW with a short warm-up and cosine decay
+epochs = 5
 train_cfg = dict(
     type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=epochs
 )

@@ -3,7 +3,7 @@ _base_ = [
     './_base_/backbone.py',
     './_base_/models/mask-rcnn.py',
     './_base_/long-tail_scenes.py',
-    './_base_/schedule_6e.py',
+    './_base_/schedule_5e.py',
     './_base_/detection_runtime.py',
 ]
 
