@@ -52,7 +52,7 @@ demo: env
 
 demo-downstream: env
 	$(VENV)/bin/python projects/emoji/demo_downstream.py \
-	  --work-dir $(DEMO_DIR)-downstream
+	  --work-dir $(DEMO_DIR)-downstream --pretrained $(DEMO_DIR)
 
 test: env
 	$(VENV)/bin/python -m pytest $(PYTEST) tests
