@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 
@@ -148,3 +149,15 @@ def test_downloads_are_read_by_the_same_rules(
         loaded = CheckpointLoader.load_checkpoint(url)
         assert torch.equal(loaded['model']['weight'], weights['weight'])
     assert asked == [url]
+
+
+def test_training_resumes(toy_config):
+    """With a log history in the checkpoint, on every line of OpenMMLab."""
+    install()
+    Runner.from_cfg(toy_config).train()
+    toy_config.resume = True
+    toy_config.train_cfg.max_epochs = 3
+    resumed = Runner.from_cfg(toy_config)
+    resumed.train()
+    assert resumed.epoch == 3
+    assert len(resumed.message_hub.get_scalar('train/loss').data[0]) > 8
