@@ -1,8 +1,9 @@
 """Evaluation of frozen features: kNN, linear probe, zero-shot, retrieval."""
 
+from .dataloaders import NamedDataLoaders
 from .evaluate import EvaluationResult, build_model, evaluate, raw_pixels
 from .extraction import extract_features, pool_features, predict_features
-from .loop import FeatureEvalLoop, NamedDataLoaders
+from .loop import FeatureEvalLoop
 from .metrics import (
     FeatureMetric,
     ImageTextRetrieval,

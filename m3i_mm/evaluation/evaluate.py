@@ -17,8 +17,9 @@ from torch.utils.data import Dataset
 from m3i_mm.registry import MODELS
 from m3i_mm.utils.weights import load_weights
 
+from .dataloaders import NamedDataLoaders
 from .extraction import extract_features
-from .loop import NamedDataLoaders, build_metrics, compute_metrics
+from .metrics import build_metrics, compute_metrics
 from .tables import FeatureTable
 
 __all__ = ['EvaluationResult', 'build_model', 'evaluate', 'raw_pixels']

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from m3i_mm.evaluation import NamedDataLoaders
-from m3i_mm.evaluation.loop import build_metrics
+from m3i_mm.evaluation.metrics import build_metrics
 
 VENDORS = {'twemoji', 'openmoji', 'fluent-flat', 'fluent-3d'}
 

@@ -15,7 +15,7 @@ from m3i_mm.evaluation import (
     pool_features,
     raw_pixels,
 )
-from m3i_mm.evaluation.loop import build_metrics, compute_metrics
+from m3i_mm.evaluation.metrics import build_metrics, compute_metrics
 
 pytestmark = pytest.mark.openmmlab
 

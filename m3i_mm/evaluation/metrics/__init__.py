@@ -2,6 +2,7 @@
 
 from .base import FeatureMetric
 from .classification import KNNAccuracy, LinearProbe
+from .collection import build_metrics, compute_metrics
 from .retrieval import ImageTextRetrieval, InstanceRetrieval
 from .text import ZeroShotAccuracy
 
@@ -12,4 +13,6 @@ __all__ = [
     'KNNAccuracy',
     'LinearProbe',
     'ZeroShotAccuracy',
+    'build_metrics',
+    'compute_metrics',
 ]
