@@ -159,21 +159,7 @@ class AnnotationWriter:
         images, annotations = [], []
         for image, scene in zip(self._images, self._scenes, strict=True):
             kept, partial = _annotate_in_part(scene.objects, rng)
-            present = {placed.cutout.subgroup for placed in scene.objects}
-            absent = sorted(set(range(len(self.subgroups))) - present)
-            count = min(NEGATIVES_PER_IMAGE, len(absent))
-            negatives = rng.choice(absent, count, replace=False)
-            images.append(
-                {
-                    **image,
-                    # readers of LVIS take the file name from here
-                    'coco_url': f'{COCO_URL}{self.split}/{image["file_name"]}',
-                    'neg_category_ids': sorted(int(n) + 1 for n in negatives),
-                    'not_exhaustive_category_ids': sorted(
-                        subgroup + 1 for subgroup in partial
-                    ),
-                }
-            )
+            images.append(self._lvis_image(image, scene, partial, rng))
             annotations += [
                 {
                     'image_id': image['id'],
@@ -195,6 +181,25 @@ class AnnotationWriter:
             for scene in self._scenes
             for subgroup in {p.cutout.subgroup for p in scene.objects}
         )
+
+    def _lvis_image(
+        self,
+        image: dict[str, Any],
+        scene: Scene,
+        partial: set[int],
+        rng: np.random.Generator,
+    ) -> dict[str, Any]:
+        present = {placed.cutout.subgroup for placed in scene.objects}
+        absent = sorted(set(range(len(self.subgroups))) - present)
+        count = min(NEGATIVES_PER_IMAGE, len(absent))
+        negatives = rng.choice(absent, count, replace=False)
+        return {
+            **image,
+            # readers of LVIS take the file name from here
+            'coco_url': f'{COCO_URL}{self.split}/{image["file_name"]}',
+            'neg_category_ids': sorted(int(n) + 1 for n in negatives),
+            'not_exhaustive_category_ids': sorted(s + 1 for s in partial),
+        }
 
     def _lvis_categories(self, counts: Counter[int]) -> list[dict[str, Any]]:
         return [

@@ -49,14 +49,18 @@ def common_concepts(
 
     Returns:
         list[Concept]: The common ones, numbered and split.
+
+    Raises:
+        ValueError: If there is none.
     """
-    return build_concepts(
-        [
-            text
-            for text in texts
-            if all(text.hexcode in drawn for drawn in pictures.values())
-        ]
-    )
+    common = [
+        text
+        for text in texts
+        if all(text.hexcode in drawn for drawn in pictures.values())
+    ]
+    if not common:
+        raise ValueError(f'{sorted(pictures)} have no emoji in common')
+    return build_concepts(common)
 
 
 def split_samples(
@@ -139,7 +143,7 @@ def write_split(
     pictures: dict[str, PictureSet],
     size: int,
     output: Path,
-) -> list[Path]:
+) -> dict[str, str]:
     """Render a split and write its shards.
 
     Args:
@@ -149,7 +153,7 @@ def write_split(
         output (Path): Existing folder to write to.
 
     Returns:
-        list[Path]: The shard files.
+        dict[str, str]: SHA-256 by file name of the shards.
     """
 
     def samples(index: int) -> Iterator[dict[str, Any]]:
@@ -164,11 +168,12 @@ def write_split(
                 'json': to_json(describe(concept, vendor)),
             }
 
-    paths = []
+    checksums = {}
     for index in range(split.shards):
-        paths.append(output / f'{split.name}-{index:03d}.tar.gz')
-        write_shard(paths[-1], samples(index))
-    return paths
+        path = output / f'{split.name}-{index:03d}.tar.gz'
+        write_shard(path, samples(index))
+        checksums[path.name] = sha256(path)
+    return checksums
 
 
 def build_emoji(
@@ -204,8 +209,6 @@ def build_emoji(
             f'held-out vendor {heldout_vendor!r} is none of {sorted(pictures)}'
         )
     concepts = common_concepts(texts, pictures)
-    if not concepts:
-        raise ValueError(f'{sorted(pictures)} have no emoji in common')
     output.mkdir(parents=True, exist_ok=True)
     splits = split_samples(concepts, list(pictures), heldout_vendor, shards)
     meta = {
@@ -218,10 +221,7 @@ def build_emoji(
         'splits': {
             split.name: {
                 'samples': len(split.samples),
-                'shards': {
-                    path.name: sha256(path)
-                    for path in write_split(split, pictures, size, output)
-                },
+                'shards': write_split(split, pictures, size, output),
             }
             for split in splits
         },
