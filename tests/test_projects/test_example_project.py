@@ -20,17 +20,18 @@ from toy.downstream import (
 
 DETECTION = 'mask-rcnn_internimage-t_fpn_8xb2-1x_fruits.py'
 SEGMENTATION = 'upernet_internimage-t_8xb2-160k_fruits-512x512.py'
-# a tiny backbone and small images; everything else is as the project has it
-ARCH = (
-    'model.backbone.arch=dict(channels=16,depths=(1,1,1,1),groups=(1,2,4,8))'
-)
-SMALL = [
-    'model.backbone.init_cfg=None',
-    'train_dataloader.num_workers=0',
-    'train_dataloader.persistent_workers=False',
-    'val_dataloader.num_workers=0',
-    'val_dataloader.persistent_workers=False',
-]
+# A config that inherits one of the project, with a tiny backbone; everything
+# else is as the project has it.
+TINY = """
+_base_ = './{name}'
+arch = dict(channels=16, depths=(1, 1, 1, 1), groups=(1, 2, 4, 8))
+model = dict(backbone=dict(arch=arch, init_cfg=None), {model})
+workers = dict(num_workers=0, persistent_workers=False)
+train_dataloader = dict(**workers)
+val_dataloader = dict(**workers)
+test_dataloader = dict(**workers)
+train_cfg = dict({length})
+"""
 
 
 @pytest.fixture(scope='module')
@@ -83,19 +84,14 @@ def project(tmp_path_factory):
     return folder
 
 
-def train(library, config, project, installed, *options):
+def train(library, project, installed, name, **settings):
     """Run the training script of another library in the project's folder."""
+    config = project / 'configs/tiny.py'
+    config.write_text(TINY.format(name=name, **settings))
     package = Path(importlib.util.find_spec(library).origin).parent
-    command = [
-        sys.executable,
-        package / '.mim/tools/train.py',
-        f'configs/{config}',
-        '--cfg-options',
-        *SMALL,
-        *options,
-    ]
+    script = package / '.mim/tools/train.py'
     return subprocess.run(
-        list(map(str, command)),
+        [sys.executable, str(script), 'configs/tiny.py'],
         cwd=project,
         env={
             **os.environ,
@@ -111,49 +107,43 @@ def train(library, config, project, installed, *options):
 def test_mmdetection_trains_it(project, installed):
     result = train(
         'mmdet',
-        DETECTION,
         project,
         installed,
-        ARCH,
-        'model.neck.in_channels=[16,32,64,128]',
-        'train_cfg.max_epochs=1',
+        DETECTION,
+        model='neck=dict(in_channels=[16, 32, 64, 128])',
+        length='max_epochs=1',
     )
-    assert result.returncode == 0, result.stdout + result.stderr
-    work_dir = project / 'work_dirs' / DETECTION.removesuffix('.py')
-    assert (work_dir / 'epoch_1.pth').is_file()
-    assert 'bbox_mAP' in result.stdout + result.stderr
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert (project / 'work_dirs/tiny/epoch_1.pth').is_file()
+    assert 'DONE' in output
 
 
 def test_mmsegmentation_trains_it(project, installed):
     result = train(
         'mmseg',
-        SEGMENTATION,
         project,
         installed,
-        ARCH,
-        'model.decode_head.in_channels=[16,32,64,128]',
-        'model.auxiliary_head.in_channels=64',
-        'crop_size=(64,64)',
-        'train_pipeline.3.crop_size=(64,64)',
-        'train_dataloader.dataset.pipeline.3.crop_size=(64,64)',
-        'model.data_preprocessor.size=(64,64)',
-        'train_cfg.max_iters=1',
-        'train_cfg.val_interval=1',
+        SEGMENTATION,
+        model='decode_head=dict(in_channels=[16, 32, 64, 128]),'
+        'auxiliary_head=dict(in_channels=64)',
+        length='max_iters=1, val_interval=1',
     )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert 'pear' in result.stdout + result.stderr
-    assert 'mIoU' in result.stdout + result.stderr
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert '|    pear    |' in output
+    assert 'mIoU' in output
 
 
 def test_classes_that_do_not_match_stop_it(project, installed):
     result = train(
         'mmdet',
-        DETECTION,
         project,
         installed,
-        ARCH,
-        'model.neck.in_channels=[16,32,64,128]',
-        'model.roi_head.bbox_head.num_classes=5',
+        DETECTION,
+        model='neck=dict(in_channels=[16, 32, 64, 128]),'
+        'roi_head=dict(bbox_head=dict(num_classes=5))',
+        length='max_epochs=1',
     )
     assert result.returncode
     assert 'num_classes=5, but FruitDetection has 2 classes' in result.stderr

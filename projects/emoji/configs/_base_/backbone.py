@@ -8,4 +8,5 @@ backbone = dict(
     arch=dict(depths=[1, 2, 4], channels=channels),
     out_indices=(0, 1, 2),
     gap_before_final_norm=False,
+    layer_scale_init_value=0.0,
 )
