@@ -1,14 +1,17 @@
 """Time and peak memory of functions, and tables of them.
 
 Times are medians of :class:`torch.utils.benchmark.Timer`, which warms up and
-waits for the GPU. Peak memory is what a call adds at its worst moment to the
-memory that was in use before it.
+waits for the GPU. On a CPU with a single thread they are that thread's CPU
+time, so other processes on the machine hardly count. Peak memory is what a
+call adds at its worst moment to the memory that was in use before it.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +19,11 @@ from typing import Any, NamedTuple
 import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
+from torch.utils.benchmark import timer as synchronized_time
 
 __all__ = [
     'Measurement',
+    'add_benchmark_arguments',
     'copy_bandwidth',
     'environment',
     'markdown_table',
@@ -58,10 +63,13 @@ def measure(
     """
     function()  # autotuning and lazy initialisation
     peak = _peak_bytes(function, device)
+    threads = torch.get_num_threads()
+    own_time = device.type == 'cpu' and threads == 1
     timer = Timer(
         'function()',
         globals={'function': function},
-        num_threads=torch.get_num_threads(),
+        timer=time.thread_time if own_time else synchronized_time,
+        num_threads=threads,
     )
     seconds = timer.blocked_autorange(min_run_time=min_seconds).median
     return Measurement(seconds * 1e3, peak / _MIB)
@@ -76,7 +84,9 @@ def _peak_bytes(function: Callable[[], Any], device: torch.device) -> int:
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
     with profile(
-        activities=[ProfilerActivity.CPU], profile_memory=True
+        activities=[ProfilerActivity.CPU],
+        profile_memory=True,
+        acc_events=True,
     ) as profiler:
         function()
     # the allocations and (negative) releases one by one, in order
@@ -105,8 +115,8 @@ def copy_bandwidth(device: torch.device, mib: int = 256) -> float:
     """
     source = torch.zeros(mib * _MIB, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    time = measure(lambda: target.copy_(source), device).milliseconds
-    return 2 * source.numel() / time * 1e3
+    elapsed = measure(lambda: target.copy_(source), device).milliseconds
+    return 2 * source.numel() / elapsed * 1e3
 
 
 def environment(device: torch.device) -> dict[str, str]:
@@ -167,3 +177,55 @@ def write_json(path: str, device: torch.device, rows: Sequence[Any]) -> None:
     """Write rows of results with the environment they were measured in."""
     content = {'environment': environment(device), 'results': list(rows)}
     Path(path).write_text(json.dumps(content, indent=2) + '\n')
+
+
+def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all benchmarks of InternImage have.
+
+    Args:
+        parser (ArgumentParser): The parser of a tool.
+    """
+    parser.add_argument(
+        '--archs',
+        nargs='+',
+        default=['tiny', 'base'],
+        help='variants of InternImage (default: tiny base)',
+    )
+    parser.add_argument(
+        '--image-sizes',
+        nargs='+',
+        type=_image_size,
+        default=[(224, 224), (800, 1280)],
+        metavar='HEIGHTxWIDTH',
+        help='sizes in pixels (default: 224x224 800x1280)',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=1,
+        help='images in the batch (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--device',
+        type=torch.device,
+        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
+        help='where to run (default: the GPU if there is one)',
+    )
+    parser.add_argument(
+        '--dtype',
+        choices=['float32', 'bfloat16', 'float16'],
+        default='float32',
+        help='of all tensors (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--min-seconds',
+        type=float,
+        default=0.5,
+        help='how long to repeat each measurement (default: %(default)s)',
+    )
+
+
+def _image_size(text: str) -> tuple[int, int]:
+    """Read ``HEIGHTxWIDTH``."""
+    height, width = text.split('x')
+    return int(height), int(width)

@@ -1,0 +1,37 @@
+"""Benchmarks and counting, from the command line."""
+
+import json
+
+
+def test_benchmark_dcnv3_writes_table_json_and_plot(run_tool, tmp_path):
+    output = run_tool(
+        'analysis_tools/benchmark_dcnv3.py',
+        *('--archs', 'tiny', '--image-sizes', '32x64', '--device', 'cpu'),
+        *('--contenders', 'torch', 'rival grid_sample'),
+        *('--min-seconds', '0.001', '--out', tmp_path),
+    ).stdout
+    assert '| tiny | 32x64 | 3 | rival grid_sample |' in output
+    content = json.loads((tmp_path / 'results.json').read_text())
+    assert len(content['results']) == 8
+    assert (tmp_path / 'plot.png').exists()
+
+
+def test_benchmark_backbone_says_the_share_of_dcnv3(run_tool, tmp_path):
+    path = tmp_path / 'results.json'
+    run_tool(
+        'analysis_tools/benchmark_backbone.py',
+        *('--archs', 'tiny', '--image-sizes', '32x32', '--device', 'cpu'),
+        *('--min-seconds', '0.001', '--out', path),
+    )
+    (row,) = json.loads(path.read_text())['results']
+    assert row['backend'] == 'torch'
+    assert row['share of dcnv3'] > 0
+
+
+def test_get_flops_of_a_config(run_tool):
+    output = run_tool(
+        'analysis_tools/get_flops.py',
+        'configs/internimage/internimage-t_32xb128-300e_in1k.py',
+    ).stdout
+    assert 'Parameters: 29,918,424' in output
+    assert 'Multiply-accumulates: 4.89 G' in output

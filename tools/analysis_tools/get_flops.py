@@ -1,0 +1,57 @@
+"""Count parameters and multiply-accumulates of a model or its backbone.
+
+Nothing is computed: the model is built without memory, at any size.
+"""
+
+import argparse
+
+from mmengine.config import Config, DictAction
+
+import m3i_mm.engine  # noqa: F401
+from m3i_mm.utils.complexity import build_without_memory, count_complexity
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'config',
+        help='config of a classifier, or of any model whose backbone counts',
+    )
+    parser.add_argument(
+        '--part',
+        choices=['model', 'backbone'],
+        default='model',
+        help='what to count (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        default=[224, 224],
+        metavar=('HEIGHT', 'WIDTH'),
+        help='size of the image in pixels (default: 224 224)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings that replace those of the config, key=value',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Count and print."""
+    args = parse_args()
+    config = Config.fromfile(args.config)
+    config.merge_from_dict(args.cfg_options or {})
+    model = build_without_memory(config, args.part)
+    complexity = count_complexity(model, tuple(args.shape))
+    print(f'Image size: {args.shape[0]}x{args.shape[1]}')
+    print(f'Parameters: {complexity.parameters:,}')
+    print(f'Multiply-accumulates: {complexity.macs / 1e9:.2f} G')
+
+
+if __name__ == '__main__':
+    main()
