@@ -11,7 +11,7 @@ from torch import Tensor
 
 from m3i_mm.utils.checkpoint import CheckpointError, read_checkpoint
 
-from .internimage_checkpoint import (
+from .internimage_names import (
     BACKBONE_PARTS,
     classifier_names,
     official_names,

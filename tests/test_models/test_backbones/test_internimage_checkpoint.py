@@ -12,7 +12,7 @@ from toy import internimage as official
 from m3i_mm.engine.hooks import CheckpointFitHook
 from m3i_mm.models import build_internimage_classifier
 from m3i_mm.models.backbones import InternImage
-from m3i_mm.models.backbones.internimage_checkpoint import (
+from m3i_mm.models.backbones.internimage_names import (
     classifier_names,
     official_names,
 )

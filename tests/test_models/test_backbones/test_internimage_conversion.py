@@ -4,8 +4,8 @@ import pytest
 import torch
 from toy import internimage as official
 
-from m3i_mm.models.backbones.internimage_checkpoint import official_names
 from m3i_mm.models.backbones.internimage_conversion import convert_internimage
+from m3i_mm.models.backbones.internimage_names import official_names
 from m3i_mm.utils.checkpoint import CheckpointError, read_checkpoint
 
 pytestmark = pytest.mark.openmmlab
