@@ -1,0 +1,59 @@
+"""Print the parameters of an M3I and the memory that training it takes."""
+
+from argparse import ArgumentParser
+
+from mmengine.config import Config, DictAction
+
+import m3i_mm.engine  # noqa: F401
+from m3i_mm.utils.memory_plan import STRATEGIES, plan_memory
+
+GIB = 1 << 30
+
+
+def main() -> None:
+    """Read the command line, plan and print."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config of a pre-training')
+    parser.add_argument(
+        '--devices', type=int, default=8, help='(default: %(default)s)'
+    )
+    parser.add_argument(
+        '--strategies',
+        nargs='+',
+        choices=STRATEGIES,
+        default=STRATEGIES,
+        help='how the model is spread over them (default: all)',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        help='images per device (default: that of the config)',
+    )
+    parser.add_argument(
+        '--image-size', type=int, default=224, help='(default: %(default)s)'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}
+    )
+    args = parser.parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    for number, strategy in enumerate(args.strategies):
+        parts, plan = plan_memory(
+            cfg, args.devices, strategy, args.batch_size, args.image_size
+        )
+        if number == 0:
+            for name, count in parts.items():
+                print(f'{name:18} {count / 1e6:9.1f} M parameters')
+            print(f'\nGiB on each of {args.devices} devices')
+            print('         weights gradients optimizer activations   total')
+        values = (plan.weights, plan.gradients, plan.optimizer)
+        print(
+            f'{strategy:8}'
+            + ''.join(f'{value / GIB:8.1f}  ' for value in values)
+            + f'{plan.activations / GIB:9.1f} {plan.total / GIB:9.1f}'
+        )
+
+
+if __name__ == '__main__':
+    main()
