@@ -32,6 +32,7 @@ __all__ = [
     'OPTIM_WRAPPERS',
     'OPTIM_WRAPPER_CONSTRUCTORS',
     'PARAM_SCHEDULERS',
+    'STRATEGIES',
     'TOKENIZER',
     'TRANSFORMS',
     'VISUALIZERS',
@@ -99,8 +100,8 @@ def _node(root: _Registry, *locations: str) -> Registry:
 DATASETS = _node(roots.DATASETS, 'datasets')
 DATA_SAMPLERS = _node(roots.DATA_SAMPLERS, 'datasets')
 EVALUATOR = _node(roots.EVALUATOR, 'evaluation')
-# collate and worker-init functions, FSDP's wrap policies
-FUNCTIONS = _node(roots.FUNCTIONS, 'datasets', 'engine')
+# collate and worker-init functions
+FUNCTIONS = _node(roots.FUNCTIONS, 'datasets')
 HOOKS = _node(roots.HOOKS, 'engine')
 LOOPS = _node(roots.LOOPS, 'engine', 'evaluation')
 METRICS = _node(roots.METRICS, 'evaluation')
@@ -108,6 +109,7 @@ MODELS = _node(roots.MODELS, 'models')
 OPTIM_WRAPPER_CONSTRUCTORS = _node(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
 OPTIM_WRAPPERS = _node(roots.OPTIM_WRAPPERS, 'engine')
 PARAM_SCHEDULERS = _node(roots.PARAM_SCHEDULERS, 'engine')
+STRATEGIES = _node(roots.STRATEGIES, 'engine')
 # MMEngine has no root node for tokenizers
 TOKENIZER = Registry('tokenizer', scope=SCOPE, locations=['m3i_mm.datasets'])
 TRANSFORMS = _node(roots.TRANSFORMS, 'datasets')

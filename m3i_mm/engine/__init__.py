@@ -1,10 +1,10 @@
-"""Hooks, optimizer wrappers, their constructors, and schedules."""
+"""Hooks, optimizer wrappers, schedules, and strategies."""
 
 from m3i_mm.utils import checkpoint
 
 from .hooks import *  # noqa: F403
 from .optimizers import *  # noqa: F403
 from .schedulers import *  # noqa: F403
-from .sharding import wrap_modules as wrap_modules
+from .strategies import ShardedStrategy as ShardedStrategy
 
 checkpoint.install()

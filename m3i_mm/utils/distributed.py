@@ -19,15 +19,6 @@ from torch import distributed
 __all__ = ['setup_cpu_processes', 'world_size']
 
 
-# PyTorch frees the weights that it is about to save if they are offloaded
-# from a CPU to a CPU
-_FULL_STATE_ON_CPU = dict(
-    state_dict_type='FULL_STATE_DICT',
-    state_dict_config=dict(type='FullStateDictConfig'),
-    optim_state_dict_config=dict(type='FullOptimStateDictConfig'),
-)
-
-
 def world_size(launcher: str) -> int:
     """Return the number of processes that a launcher started.
 
@@ -72,10 +63,6 @@ def setup_cpu_processes(cfg: Config) -> None:
         wrapper.setdefault('broadcast_buffers', False)
         wrapper['device_ids'] = None
         cfg.model_wrapper_cfg = wrapper
-    elif cfg.strategy.type == 'FSDPStrategy':
-        cfg.strategy.model_wrapper.device_id = 'cpu'
-        if cfg.strategy.get('state_dict_cfg') == 'full':
-            cfg.strategy.state_dict_cfg = _FULL_STATE_ON_CPU
 
 
 def _export_slurm_ranks() -> None:

@@ -17,7 +17,6 @@ from m3i_mm.utils.distributed import setup_cpu_processes
 from m3i_mm.utils.run_config import complete_dataloaders
 
 TOYS = Path(__file__).parents[1] / 'toy'
-CONFIGS = Path(__file__).parents[2] / 'configs'
 IN_ORDER = [0, 1, 2, 3, 4, 5, 6, 7]
 # Process r of two reads the images r, r + 2, ...
 AS_TWO_PROCESSES_READ = [0, 2, 4, 6, 1, 3, 5, 7]
@@ -112,10 +111,11 @@ def train_two_processes(cfg, path):
 
 def sharded(cfg):
     """Let FSDP shard the model, in full precision."""
-    strategy = Config.fromfile(CONFIGS / '_base_/strategies/fsdp.py')
-    strategy.optim_wrapper.dtype = 'float32'
-    cfg.merge_from_dict(strategy._cfg_dict.to_dict())
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook')
+    cfg.runner_type = 'FlexibleRunner'
+    cfg.strategy = dict(type='m3i_mm.ShardedStrategy', min_unit=500)
+    cfg.optim_wrapper.type = 'm3i_mm.ShardedOptimWrapper'
+    cfg.optim_wrapper.dtype = 'float32'
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     return cfg
 
 
@@ -146,15 +146,35 @@ def test_two_processes_equal_the_doubled_batch(tmp_path):
 
 
 def test_shards_equal_the_doubled_batch(tmp_path):
-    clip = {'optim_wrapper.clip_grad': dict(max_norm=0.5)}
-    train_two_processes(sharded(config(tmp_path / 'two', 4, **clip)), tmp_path)
+    # Groups by layer and by decay, which shards could not tell apart
+    options = {
+        'optim_wrapper.clip_grad': dict(max_norm=0.5),
+        'optim_wrapper.optimizer.weight_decay': 0.1,
+        'optim_wrapper.constructor': (
+            'm3i_mm.LayerDecayOptimWrapperConstructor'
+        ),
+        'optim_wrapper.paramwise_cfg': dict(layer_decay_rate=0.8),
+    }
+    train_two_processes(
+        sharded(config(tmp_path / 'two', 4, **options)), tmp_path
+    )
     _, weights, _ = train(
-        config(tmp_path / 'one', 8, AS_TWO_PROCESSES_READ, **clip)
+        config(tmp_path / 'one', 8, AS_TWO_PROCESSES_READ, **options)
     )
     checkpoint = torch.load(
         tmp_path / 'two' / 'epoch_2.pth', weights_only=False
     )
     assert_same_weights(checkpoint['state_dict'], weights)
+
+    resumed = sharded(config(tmp_path / 'resumed', 4, **options))
+    resumed.resume = True
+    resumed.load_from = str(tmp_path / 'two' / 'epoch_1.pth')
+    train_two_processes(resumed, tmp_path)
+    again = torch.load(
+        tmp_path / 'resumed' / 'epoch_2.pth', weights_only=False
+    )
+    for name, value in checkpoint['state_dict'].items():
+        assert torch.equal(again['state_dict'][name], value), name
 
 
 def test_accumulation_equals_the_large_batch(tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from ...registry import HOOKS
 from ...utils.checkpoint import CheckpointError
@@ -41,7 +42,10 @@ class CheckpointFitHook(Hook):
             checkpoint (dict): The file's content.
         """
         model = runner.model
-        if is_model_wrapper(model):
+        # Only FSDP itself puts its shards together, on the first process
+        if is_model_wrapper(model) and not isinstance(
+            model, FullyShardedDataParallel
+        ):
             model = model.module
         require_fit(model, checkpoint, runner.cfg.get('resume', False))
 
@@ -71,7 +75,7 @@ def require_fit(
     differing = [
         name for name, shape in wanted.items() if given.get(name) != shape
     ]
-    if len(differing) < len(wanted) and not (complete and differing):
+    if not differing or (not complete and len(differing) < len(wanted)):
         return
     example = differing[0]
     found = given.get(example, 'nothing')
