@@ -13,10 +13,11 @@ model = dict(
 )
 train_dataloader = dict(batch_size=128)
 runner_type = 'FlexibleRunner'
-strategy = dict(
-    type='m3i_mm.ShardedStrategy',
+strategy = dict(type='m3i_mm.ShardedStrategy')
+optim_wrapper = dict(
+    type='m3i_mm.ShardedOptimWrapper',
+    paramwise_cfg=dict(offset_lr_scale=0.1),
 )
-optim_wrapper = dict(paramwise_cfg=dict(offset_lr_scale=0.1))
 param_scheduler = [
     dict(
         type='LinearLR',
