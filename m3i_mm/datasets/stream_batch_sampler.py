@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -123,6 +125,15 @@ class StreamBatchSampler(Sampler):
                 f'The checkpoint has the positions of {len(state["ranges"])} '
                 f'sources, the data set has {len(self.dataset.parts)}'
             )
+        sizes = [len(part) for part in self.dataset.parts]
+        if state['sizes'] != sizes:
+            print_log(
+                f'The sources had {state["sizes"]} samples when the run was '
+                f'interrupted and now have {sizes}: the rest of the epoch '
+                'may repeat or leave out samples',
+                logger='current',
+                level=logging.WARNING,
+            )
         self.seed = state['seed']
         self._orders.clear()
         self._resumed = state
@@ -139,13 +150,7 @@ class StreamBatchSampler(Sampler):
         resumed = self._resumed
         if resumed is not None and epoch == resumed['epoch']:
             return resumed
-        shares = allocate(
-            self.dataset.probabilities,
-            len(self),
-            self.batch_size,
-            self.dataset.mixing,
-        )
-        lengths = shares.sum(0) * self.sampler.world_size
+        lengths = self._epoch_lengths
         if resumed is None:
             starts = epoch * lengths
         elif epoch > resumed['epoch']:
@@ -166,7 +171,19 @@ class StreamBatchSampler(Sampler):
             ranges=[[r] for r in zip(starts.tolist(), ends, strict=True)],
             next_starts=ends,
             layout=tuple(self.layout),
+            sizes=[len(part) for part in self.dataset.parts],
         )
+
+    @cached_property
+    def _epoch_lengths(self) -> np.ndarray:
+        """The samples of each source in a whole epoch, (num_sources,)."""
+        shares = allocate(
+            self.dataset.probabilities,
+            len(self),
+            self.batch_size,
+            self.dataset.mixing,
+        )
+        return shares.sum(0) * self.sampler.world_size
 
     def _plan(self, state: dict[str, Any]) -> EpochPlan:
         layout = Layout(*state['layout'])
@@ -230,6 +247,6 @@ class StreamBatchSampler(Sampler):
                     f'shards of {part.source.name}: each sample is still '
                     'used once an epoch, but shards are read more than once',
                     logger='current',
-                    level=30,
+                    level=logging.WARNING,
                 )
                 self._warned = True

@@ -106,30 +106,34 @@ def browse_batch(
             'PackInputs'
         )
     patch_size = cfg.model.get('input', {}).get('patch_size', 16)
-    views = [[bgr_to_picture(x) for x in view] for view in batch['inputs']]
-    rows = []
-    for number, (index, sample) in enumerate(
-        zip(indices, samples, strict=True)
-    ):
-        part = loader.dataset.parts[getattr(index, 'part', 0)]
-        original = _original(part, index, sample)
-        geometry = sample.view_geometry
-        marked = draw_target_grid(views[0][number], geometry, patch_size)
-        rows.append(
-            [
-                Panel(draw_crop_boxes(original, geometry), _describe(sample))
-                if original is not None
-                else Panel(caption='replaced: ' + sample.sample_key),
-                Panel(marked, _text(part, sample)),
-                Panel(views[1][number]),
-            ]
+    parts = loader.dataset.parts
+    rows = [
+        _row(parts[index.part], index, sample, views, patch_size)
+        for index, sample, *views in zip(
+            indices, samples, *batch['inputs'], strict=True
         )
+    ]
     titles = ['crops', 'input view', 'other view']
     mixes = _mix(cfg, batch)
     if mixes:
         titles += ['mixed input', 'mask']
-        rows = [[*row, *mixes[i]] for i, row in enumerate(rows)]
+        rows = [[*row, *mix] for row, mix in zip(rows, mixes, strict=True)]
     draw_grid(rows, path, titles, caption_width=24)
+
+
+def _row(
+    part: Any, index: Any, sample: Any, views: list[Tensor], patch_size: int
+) -> list[Panel]:
+    """Draw one sample: the original and its two views."""
+    one, two = (bgr_to_picture(view) for view in views)
+    geometry = sample.view_geometry
+    marked = draw_target_grid(one, geometry, patch_size)
+    original = _original(part, index, sample)
+    first = Panel(caption=f'replaced by {sample.sample_key}')
+    if original is not None:
+        framed = draw_crop_boxes(original, geometry)
+        first = Panel(framed, _describe(sample))
+    return [first, Panel(marked, _text(part, sample)), Panel(two)]
 
 
 def _original(part: Any, index: Any, sample: Any) -> np.ndarray | None:
@@ -175,8 +179,9 @@ def _mix(cfg: Config, batch: dict[str, Any]) -> list[list[Panel]]:
         cfg.get('data_preprocessor') or cfg.model.data_preprocessor
     )
     data = preprocessor(batch, True)
+    mixing = Batch(data['inputs'], data['data_samples'])
     torch.manual_seed(0)
-    step = MODELS.build(cfg.model.input)(Batch(**_rename(data)))[0]
+    step = MODELS.build(cfg.model.input)(mixing)[0]
     if any(member.owned is None for member in step.members):
         return []
     pictures = normalized_to_pictures(step.images, preprocessor)
@@ -187,7 +192,3 @@ def _mix(cfg: Config, batch: dict[str, Any]) -> list[list[Panel]]:
             tinted = tint_owners(pictures[mix], owned[mix])
             panels[row] = [Panel(pictures[mix]), Panel(tinted)]
     return panels
-
-
-def _rename(data: dict[str, Any]) -> dict[str, Any]:
-    return dict(views=data['inputs'], samples=data['data_samples'])

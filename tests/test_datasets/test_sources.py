@@ -15,7 +15,7 @@ from m3i_mm.datasets import (
     SampleError,
     ShardSource,
 )
-from m3i_mm.datasets.sources.shards import expand_urls
+from m3i_mm.datasets.sources.shard_urls import expand_urls
 from m3i_mm.datasets.sources.subset import SubsetSource
 
 JPEG = picture(0, '.jpg', channels=3)

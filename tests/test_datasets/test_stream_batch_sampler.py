@@ -185,6 +185,20 @@ def test_warns_once_when_shards_are_shared(monkeypatch):
     assert '6 workers on all ranks share the 2 shards' in messages[0][0]
 
 
+def test_says_if_the_data_has_changed(monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        'm3i_mm.datasets.stream_batch_sampler.print_log',
+        lambda message, **kwargs: messages.append(message),
+    )
+    make(DATA).load_state_dict(make(DATA).state_dict(0, 2))
+    assert not messages
+    make(Data(Part([5, 9, 4, 20]))).load_state_dict(
+        make(DATA).state_dict(0, 2)
+    )
+    assert 'had [31] samples' in messages[0]
+
+
 def test_bad_settings():
     with pytest.raises(ValueError, match='31 samples is less than a batch of'):
         make(DATA, world=2, batch_size=16)

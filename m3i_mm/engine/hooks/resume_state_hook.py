@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ class ResumeStateHook(Hook):
                     'The checkpoint has no position in the data and no '
                     'random state: the run continues, but not exactly',
                     logger='current',
-                    level=30,
+                    level=logging.WARNING,
                 )
 
     def before_train(self, runner: Runner) -> None:
@@ -85,7 +86,7 @@ class ResumeStateHook(Hook):
                 f'{len(states or [])} ranks, the run has {get_world_size()}: '
                 'the model draws other random numbers from here on',
                 logger='current',
-                level=30,
+                level=logging.WARNING,
             )
         else:
             self._restore_random = states[get_rank()]
