@@ -82,6 +82,7 @@ def save_weights(config, path, classes, palette=None):
     return str(path)
 
 
+@pytest.mark.openmmlab
 def test_detector(folder, tmp_path):
     config = Config.fromfile(MASK_RCNN)
     meta = config.metainfo
@@ -107,6 +108,7 @@ def test_detector(folder, tmp_path):
     assert undrawn.picture[5, 5].tolist() == [250, 0, 0]
 
 
+@pytest.mark.openmmlab
 def test_segmentor(folder, tmp_path):
     config = Config.fromfile(UPERNET)
     weights = save_weights(config, tmp_path / 'w.pth', **config.metainfo)
@@ -121,6 +123,7 @@ def test_segmentor(folder, tmp_path):
     assert prediction.picture.shape == (40, 60, 3)
 
 
+@pytest.mark.openmmlab
 def test_classifier(folder, tmp_path):
     config = Config(CLASSIFIER)
     weights = save_weights(config, tmp_path / 'w.pth', ['cat', 'dog', 'cow'])
