@@ -1,5 +1,7 @@
 """DCNv3: the torch backend against loops and the official fixture."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,8 @@ from m3i_mm.ops.deform_conv_v3 import torch_backend
 
 pytestmark = pytest.mark.openmmlab
 
+DATA = Path(__file__).parents[1] / 'data'
+
 
 def tensors_of(arrays, dtype=torch.float64):
     return [torch.tensor(a, dtype=dtype, requires_grad=True) for a in arrays]
@@ -23,7 +27,7 @@ def tensors_of(arrays, dtype=torch.float64):
 
 @pytest.fixture(scope='module')
 def fixture_cases():
-    data = np.load('tests/data/dcnv3_core.npz')
+    data = np.load(DATA / 'dcnv3_core.npz')
     cases = []
     for i in range(6):
         case = {

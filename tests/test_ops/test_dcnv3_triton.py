@@ -134,6 +134,25 @@ def test_wide_indices_give_the_same(monkeypatch):
     torch.testing.assert_close(run(arrays, grad_output, setting), narrow)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(INTERPRETED, reason='needs 40 GB')
+def test_more_elements_than_32_bits_count():
+    input = torch.zeros(1, 2**14, 2**14, 16, dtype=torch.half, device=DEVICE)
+    assert input.numel() > 2**31
+    rows = torch.arange(2**14, dtype=torch.half, device=DEVICE)
+    input += rows.view(-1, 1, 1)
+    input.requires_grad_()
+    points = torch.zeros(1, 2**8, 2**8, 2, device=DEVICE)
+    ones = torch.ones(1, 2**8, 2**8, 1, device=DEVICE)
+    output = dcnv3(
+        input, points, ones, 1, stride=64, padding=0, backend='triton'
+    )
+    assert torch.equal(output, input[:, ::64, ::64])
+    (grad,) = torch.autograd.grad(output.sum(), input)
+    assert grad.sum(dtype=torch.float64) == output.numel()
+    assert torch.all(grad[:, ::64, ::64] == 1)
+
+
 def test_non_contiguous_inputs_and_gradient():
     setting = Setting(groups=2)
     *arrays, grad_output = make_inputs(setting, size=(4, 5))

@@ -71,7 +71,8 @@ def dcnv3(
 
     Raises:
         ValueError: If a shape or a constant does not fit.
-        TypeError: If a tensor is not of floating point.
+        TypeError: If a tensor is not of floating point or a constant is not
+            an int.
         RuntimeError: If the tensors are on different devices, or the backend
             is not available for their device.
 

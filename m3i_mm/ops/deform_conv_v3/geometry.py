@@ -115,7 +115,8 @@ class Geometry(NamedTuple):
         Raises:
             ValueError: On a constant out of range or a shape that does not
                 follow from the others.
-            TypeError: On a tensor that is not of floating point.
+            TypeError: On a tensor that is not of floating point, or a
+                constant that is not an int.
             RuntimeError: If the tensors are on different devices.
         """
         self._check_constants()
@@ -139,16 +140,20 @@ class Geometry(NamedTuple):
         self._check_shapes(input, offset, mask)
 
     def _check_constants(self) -> None:
-        for name in ('kernel_size', 'stride', 'dilation', 'groups'):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f'dcnv3: {name} must be positive, '
-                    f'got {getattr(self, name)}'
+        smallest = dict(
+            kernel_size=1, stride=1, padding=0, dilation=1, groups=1
+        )
+        for name, minimum in smallest.items():
+            value = getattr(self, name)
+            if not isinstance(value, int):
+                raise TypeError(
+                    f'dcnv3: {name} must be one int for both directions, '
+                    f'got {value!r}'
                 )
-        if self.padding < 0:
-            raise ValueError(
-                f'dcnv3: padding must not be negative, got {self.padding}'
-            )
+            if value < minimum:
+                raise ValueError(
+                    f'dcnv3: {name} must be at least {minimum}, got {value}'
+                )
         if self.remove_center and self.kernel_size % 2 == 0:
             raise ValueError(
                 'dcnv3: remove_center needs an odd kernel_size, because an '
