@@ -1,5 +1,7 @@
 """Which class a name means, by scope."""
 
+from pathlib import Path
+
 import pytest
 from mmengine import Config
 from mmengine import registry as roots
@@ -9,6 +11,7 @@ from mmengine.registry import DefaultScope, build_from_cfg
 from m3i_mm import registry
 
 pytestmark = pytest.mark.openmmlab
+CONFIGS = Path(__file__).parents[1] / 'configs'
 
 
 @pytest.mark.parametrize('scope', ['mmpretrain', 'mmdet', 'mmseg', 'm3i_mm'])
@@ -54,8 +57,9 @@ def test_stock_names_in_our_scope_are_those_of_the_surrounding_one():
 
 
 def test_hub_builds_a_model_of_ours():
-    name = 'm3i_mm::m3i/m3i_convnext_1xb64-20e_emoji.py'
-    assert type(get_model(name)).__name__ == 'M3I'
+    (config, *_) = CONFIGS.glob('m3i/m3i_convnext_*_emoji.py')
+    model = get_model(f'm3i_mm::m3i/{config.name}')
+    assert type(model).__name__ == 'M3I'
 
 
 def test_unknown_names_are_errors():
