@@ -12,7 +12,7 @@ data_preprocessor = dict(
 
 random_view = [
     dict(type='m3i_mm.Background'),
-    dict(type='m3i_mm.RandomView', size=view_size, scale=(0.2, 1.0)),
+    dict(type='m3i_mm.RandomView', size=view_size, scale=(0.5, 1.0)),
     dict(type='m3i_mm.ColorMatrix'),
 ]
 annotations = [

@@ -1,0 +1,112 @@
+"""Pre-train on data/emoji, evaluate what was learned, draw it."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import m3i_mm  # noqa: F401
+from m3i_mm.evaluation import (
+    EvaluationResult,
+    evaluate_with_baselines,
+    format_table,
+    write_report,
+)
+from m3i_mm.visualization import (
+    draw_caption_retrieval,
+    draw_curves,
+    draw_image_retrieval,
+    draw_mixed_inputs,
+)
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / 'configs/m3i/m3i_resnet18_1xb64-12e_emoji.py'
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--config',
+        type=Path,
+        default=CONFIG,
+        help='training config with the emoji evaluation (default: '
+        '%(default)s)',
+    )
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        default=Path('work_dirs/demo'),
+        help='checkpoint, table and pictures go here (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override entries of the config',
+    )
+    return parser.parse_args()
+
+
+def pretrain(args: argparse.Namespace) -> float:
+    """Train with ``tools/train.py``; return the seconds it took."""
+    command = [sys.executable, str(ROOT / 'tools/train.py'), str(args.config)]
+    command += ['--work-dir', str(args.work_dir)]
+    if args.cfg_options:
+        command += ['--cfg-options', *args.cfg_options]
+    start = time.monotonic()
+    subprocess.run(command, check=True)
+    return time.monotonic() - start
+
+
+def draw(cfg: Config, result: EvaluationResult, folder: Path) -> None:
+    """Draw inputs, curves and retrieval examples."""
+    torch.manual_seed(0)
+    batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
+    draw_mixed_inputs(result.model, batch, folder / 'mixed_inputs.png')
+    draw_curves(folder, folder / 'curves.png')
+    draw_image_retrieval(
+        result,
+        folder / 'image_retrieval.png',
+        field='concept',
+        query='unseen',
+        gallery=['bank', 'others'],
+    )
+    draw_caption_retrieval(
+        result, folder / 'caption_retrieval.png', query='seen'
+    )
+
+
+def main() -> None:
+    """Run the demo."""
+    args = parse_args()
+    seconds = pretrain(args)
+    checkpoint = (args.work_dir / 'last_checkpoint').read_text()
+    cfg = Config.fromfile(args.work_dir / args.config.name)
+    results, trained = evaluate_with_baselines(cfg, checkpoint)
+    print('\nA vendor and families that were never trained on, in percent:\n')
+    print(format_table(results))
+    report = write_report(
+        results,
+        args.work_dir / 'results.json',
+        config=args.config.name,
+        checkpoint=checkpoint,
+        training_seconds=round(seconds),
+        torch=torch.__version__,
+    )
+    draw(cfg, trained, args.work_dir)
+    pictures = sorted(str(path) for path in args.work_dir.glob('*.png'))
+    print(f'\nTrained for {seconds:.0f} s. Written: {report}')
+    print('\n'.join(pictures))
+
+
+if __name__ == '__main__':
+    main()
