@@ -27,7 +27,6 @@ from .batch import Batch, MissingInputError
 from .distributed import global_mean
 from .encoders import FrozenEncoder, MomentumEncoder, encode_image
 from .inputs import Pass
-from .likelihoods import Boltzmann, Gaussian
 from .monitors import effective_rank, feature_std
 from .objectives import Objective, Prediction
 from .targets import CategoryTarget, TextTarget
@@ -260,17 +259,10 @@ class M3I(BaseModel):
                 encoders[name] = encoder
         return encoders
 
-    @torch.no_grad()
     def _monitors(self, tokens: ImageTokens) -> dict[str, Tensor]:
         values: dict[str, Tensor] = {}
         for name, objective in self.named_objectives():
-            values[f'weight_{name}'] = torch.tensor(float(objective.weight))
-            if isinstance(objective.likelihood, Boltzmann):
-                values[f'temperature_{name}'] = (
-                    objective.likelihood.temperature
-                )
-            elif isinstance(objective.likelihood, Gaussian):
-                values[f'variance_{name}'] = objective.likelihood.variance
+            values.update(objective.settings(name))
         if self._steps % self.monitor_interval == 0:
             pooled = tokens.mean()
             values['feature_std'] = feature_std(pooled)

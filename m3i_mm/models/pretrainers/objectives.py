@@ -84,6 +84,23 @@ class Objective(BaseModule):
             losses = self.likelihood(joined, target)
         return Prediction(joined, target, losses)
 
+    def settings(self, name: str) -> dict[str, Tensor]:
+        """Return what may change in training, for the log.
+
+        Args:
+            name (str): Name of the objective.
+
+        Returns:
+            dict[str, Tensor]: Scalars ``weight_{name}``, and
+            ``temperature_{name}`` or ``variance_{name}``.
+        """
+        values = {f'weight_{name}': torch.tensor(float(self.weight))}
+        for key in ('temperature', 'variance'):
+            value = getattr(self.likelihood, key, None)
+            if value is not None:
+                values[f'{key}_{name}'] = value.detach()
+        return values
+
 
 def _join(targets: list[Target]) -> Target:
     """Put the targets of several members behind each other."""

@@ -1,23 +1,14 @@
 # SiameseIM on pixels: masked view -> normalised pixels of another view.
-_base_ = 'vit-small-p16.py'
+_base_ = 'siameseim.py'
 model = dict(
-    input=dict(
-        type='PatchMask',
-        pattern=dict(type='BlockMask', ratio=0.6),
-        fill=dict(type='DropPatches'),
-    ),
+    momentum_encoder=None,
     objectives=dict(
         y=dict(
-            target=dict(type='Pixels', view='other', normalize=True),
-            decoder=dict(
-                type='TransformerDecoder',
-                in_dims=384,
-                out_dims=768,
-                embed_dims=384,
-                depth=4,
-                num_heads=12,
+            target=dict(
+                _delete_=True, type='Pixels', view='other', normalize=True
             ),
-            likelihood=dict(type='Gaussian'),
+            decoder=dict(out_dims=768),
+            likelihood=dict(_delete_=True, type='Gaussian'),
         )
     ),
 )
