@@ -60,7 +60,7 @@ def test_batch_is_what_the_model_expects(tmp_path):
     assert sample.text_tokens.shape == (77,)
     assert sample.text_tokens[0] == 49406
     assert sample.gt_label.item() == int(sample.sample_key)
-    assert sample.source == 'ShardSource'
+    assert sample.source == tmp_path.name
 
 
 def test_same_images_for_any_number_of_workers(tmp_path):

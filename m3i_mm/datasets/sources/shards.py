@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os.path as osp
 import time
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
@@ -77,7 +78,8 @@ class ShardSource(Source):
             an error that may pass. Defaults to 3.
         retry_wait (float): Seconds before the first new try; doubled for
             every further one. Defaults to 1.
-        name (str, optional): How logs and reports call the source.
+        name (str, optional): How logs and reports call the source. Defaults
+            to the folder of the shards.
 
     Raises:
         FileNotFoundError: If a pattern matches nothing.
@@ -92,8 +94,9 @@ class ShardSource(Source):
         retry_wait: float = 1.0,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
         self.urls = expand_urls(urls)
+        folder = osp.basename(osp.dirname(self.urls[0]))
+        super().__init__(name or folder)
         self.retries = retries
         self.retry_wait = retry_wait
         if samples_per_shard is None:
