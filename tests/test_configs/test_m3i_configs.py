@@ -49,8 +49,8 @@ def identify(path):
 @pytest.mark.parametrize('path', FILES, ids=identify)
 def test_recipe_is_built_as_it_is(path):
     cfg = Config.fromfile(path)
-    # ConvNeXt computes with tensors while it is built
-    small = cfg.model.backbone.type.endswith('ConvNeXt')
+    # ResNet reads numbers from tensors while it is built
+    small = cfg.model.backbone.type.endswith('ResNet')
     with torch.device('cpu' if small else 'meta'):
         model = MODELS.build(cfg.model)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -112,9 +112,9 @@ def shrink(model):
 
 
 def _reduce(node):
-    smaller = dict(depth=1, vocab_size=100)
     if isinstance(node, dict):
-        node.update({k: v for k, v in smaller.items() if k in node})
+        if 'vocab_size' in node:
+            node['vocab_size'] = 100
         if node.get('type') in ('TransformerDecoder', 'TextTransformer'):
             node['depth'] = 1
     for value in node.values() if isinstance(node, dict) else node:

@@ -2,7 +2,6 @@
 _base_ = 'global-distillation.py'
 model = dict(
     input=dict(
-        _delete_=True,
         type='PatchMask',
         pattern=dict(type='UniformMask', ratio=0.75),
         fill=dict(type='DropPatches'),
