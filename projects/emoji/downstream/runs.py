@@ -10,7 +10,7 @@ from pathlib import Path
 from m3i_mm.visualization import read_scalars
 
 ROOT = Path(__file__).parents[3]
-PRETRAINING = 'configs/m3i/m3i_convnext_1xb64-12e_emoji.py'
+PRETRAINING = 'configs/m3i/m3i_resnet18_1xb64-12e_emoji.py'
 INITIALIZATIONS = ('random', 'M3I')
 
 
@@ -34,7 +34,7 @@ class Task:
 TASKS = (
     Task(
         'detection',
-        'projects/emoji/configs/mask-rcnn_convnext_fpn_1xb4-5e_emoji-scenes.py',
+        'projects/emoji/configs/mask-rcnn_resnet18_fpn_1xb4-5e_emoji-scenes.py',
         {
             'box AP': 'coco/bbox_mAP',
             'box AP50': 'coco/bbox_mAP_50',
@@ -45,7 +45,7 @@ TASKS = (
     ),
     Task(
         'segmentation',
-        'projects/emoji/configs/upernet_convnext_1xb4-5e_emoji-scenes.py',
+        'projects/emoji/configs/upernet_resnet18_1xb4-5e_emoji-scenes.py',
         {'mIoU': 'mIoU', 'pixel accuracy': 'aAcc'},
         scale=1.0,
     ),

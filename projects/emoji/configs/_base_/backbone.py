@@ -1,12 +1,15 @@
-# The backbone of the demo (m3i_mm::_base_/models/m3i_convnext_emoji.py) with
-# the maps of all its stages, strides 4, 8 and 16; the first two get norms of
-# their own. Without a checkpoint it starts from random weights.
+# The backbone of the demo (m3i_mm::_base_/models/m3i_resnet18_emoji.py) with
+# the maps of all its stages, strides 4, 8 and 16. Without a checkpoint it
+# starts from random weights.
 channels = [48, 96, 192]
 backbone = dict(
     _delete_=True,
-    type='mmpretrain.ConvNeXt',
-    arch=dict(depths=[1, 2, 4], channels=channels),
+    type='mmpretrain.ResNet',
+    depth=18,
+    num_stages=3,
+    strides=(1, 2, 2),
+    dilations=(1, 1, 1),
     out_indices=(0, 1, 2),
-    gap_before_final_norm=False,
-    layer_scale_init_value=0.0,
+    stem_channels=48,
+    base_channels=48,
 )
