@@ -20,16 +20,21 @@ from toy.downstream import (
 
 DETECTION = 'mask-rcnn_internimage-t_fpn_8xb2-1x_fruits.py'
 SEGMENTATION = 'upernet_internimage-t_8xb2-160k_fruits-512x512.py'
-# A config that inherits one of the project, with a tiny backbone; everything
-# else is as the project has it.
+# A config that inherits one of the project, with a tiny backbone and images of
+# 64 pixels; everything else is as the project has it.
 TINY = """
 _base_ = './{name}'
-arch = dict(channels=16, depths=(1, 1, 1, 1), groups=(1, 2, 4, 8))
+arch = dict(
+    _delete_=True, channels=16, depths=(1, 1, 1, 1), groups=(1, 2, 4, 8)
+)
 model = dict(backbone=dict(arch=arch, init_cfg=None), {model})
+train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
+train_pipeline[2].scale = test_pipeline[1].scale = (96, 64)
+{extra}
 workers = dict(num_workers=0, persistent_workers=False)
-train_dataloader = dict(**workers)
-val_dataloader = dict(**workers)
-test_dataloader = dict(**workers)
+train_dataloader = dict(**workers, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(**workers, dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
 train_cfg = dict({length})
 """
 
@@ -84,10 +89,10 @@ def project(tmp_path_factory):
     return folder
 
 
-def train(library, project, installed, name, **settings):
+def train(library, project, installed, name, extra='', **settings):
     """Run the training script of another library in the project's folder."""
     config = project / 'configs/tiny.py'
-    config.write_text(TINY.format(name=name, **settings))
+    config.write_text(TINY.format(name=name, extra=extra, **settings))
     package = Path(importlib.util.find_spec(library).origin).parent
     script = package / '.mim/tools/train.py'
     return subprocess.run(
@@ -110,7 +115,9 @@ def test_mmdetection_trains_it(project, installed):
         project,
         installed,
         DETECTION,
-        model='neck=dict(in_channels=[16, 32, 64, 128])',
+        model='neck=dict(in_channels=[16, 32, 64, 128]),'
+        'test_cfg=dict(rpn=dict(max_per_img=20)),'
+        'train_cfg=dict(rpn_proposal=dict(max_per_img=20))',
         length='max_epochs=1',
     )
     output = result.stdout + result.stderr
@@ -125,8 +132,10 @@ def test_mmsegmentation_trains_it(project, installed):
         project,
         installed,
         SEGMENTATION,
-        model='decode_head=dict(in_channels=[16, 32, 64, 128]),'
-        'auxiliary_head=dict(in_channels=64)',
+        model='decode_head=dict(in_channels=[16, 32, 64, 128], channels=8),'
+        'auxiliary_head=dict(in_channels=64),'
+        'data_preprocessor=dict(size=(64, 64))',
+        extra='train_pipeline[3].crop_size = (64, 64)',
         length='max_iters=1, val_interval=1',
     )
     output = result.stdout + result.stderr

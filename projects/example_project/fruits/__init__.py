@@ -1,0 +1,1 @@
+"""A user's own package: data sets with their classes."""
