@@ -1,0 +1,97 @@
+"""Compare the cost of M3I with other pre-trainings on the same backbone."""
+
+from argparse import ArgumentParser
+
+import torch
+from mmengine.config import Config, DictAction
+
+import m3i_mm.engine
+import m3i_mm.models  # noqa: F401
+from m3i_mm.utils.pretrain_benchmark import (
+    Measurement,
+    measure,
+    method_models,
+    synthetic_batch,
+)
+
+
+def print_table(measured: dict[str, Measurement]) -> None:
+    """Print a table in Markdown, and where each step's time goes."""
+    base = measured.get('supervised')
+    print('\n| method | images/s | of supervised | GFLOP/image | peak GiB |')
+    print('|---|---|---|---|---|')
+    for name, result in measured.items():
+        ratio = '-'
+        if base:
+            share = result.images_per_second / base.images_per_second
+            ratio = f'{share:.2f}'
+        peak = '-'
+        if result.peak_memory is not None:
+            peak = f'{result.peak_memory / 2**30:.2f}'
+        print(
+            f'| {name} | {result.images_per_second:.1f} | {ratio} | '
+            f'{result.flops_per_image / 1e9:.1f} | {peak} |'
+        )
+    for name, result in measured.items():
+        total = sum(result.parts.values())
+        shares = sorted(result.parts.items(), key=lambda part: -part[1])
+        parts = ', '.join(f'{n} {s / total:.0%}' for n, s in shares)
+        print(f'\n{name}: {parts}')
+
+
+def main() -> None:
+    """Read the command line, measure and print."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config of an M3I on a ViT')
+    parser.add_argument(
+        '--methods', nargs='+', help='some of them (default: all)'
+    )
+    parser.add_argument(
+        '--batch-size', type=int, default=64, help='(default: %(default)s)'
+    )
+    parser.add_argument(
+        '--image-size', type=int, default=224, help='(default: %(default)s)'
+    )
+    parser.add_argument(
+        '--steps', type=int, default=10, help='(default: %(default)s)'
+    )
+    parser.add_argument(
+        '--device',
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--dtype',
+        choices=['bfloat16', 'float16', 'float32'],
+        default='bfloat16',
+        help='precision of the forward pass (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}
+    )
+    args = parser.parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    models = method_models(cfg, args.image_size)
+    unknown = set(args.methods or ()) - set(models)
+    if unknown:
+        parser.error(f'unknown methods {sorted(unknown)}: {sorted(models)}')
+    patch = cfg.model.backbone.get('patch_size', 16)
+    batch = synthetic_batch(
+        args.batch_size, args.image_size, patch, args.device
+    )
+    measured = {}
+    for name in args.methods or models:
+        measured[name] = measure(
+            models[name], batch, args.device, args.dtype, args.steps
+        )
+        print(f'{name}: {measured[name].images_per_second:.1f} images/s')
+    print(
+        f'\n{args.config}, batch {args.batch_size} of {args.image_size} px, '
+        f'{args.dtype}, {args.device}, torch {torch.__version__}'
+    )
+    print_table(measured)
+
+
+if __name__ == '__main__':
+    main()
