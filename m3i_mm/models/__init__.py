@@ -1,4 +1,8 @@
-"""Models: backbones, necks, heads and the pre-training framework."""
+"""Models: backbones, necks, losses and the pre-training framework.
+
+``detectors`` and ``decode_heads`` need MMDetection and MMSegmentation, so they
+are not imported here; configs name their classes by the full path.
+"""
 
 from m3i_mm.utils import checkpoint
 
