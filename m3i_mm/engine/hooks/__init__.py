@@ -1,5 +1,6 @@
 """Hooks that the runner calls during training."""
 
+from .channels_last_hook import ChannelsLastHook
 from .checkpoint_fit_hook import CheckpointFitHook
 from .class_count_hook import ClassCountHook
 from .data_report_hook import DataReportHook
@@ -10,6 +11,7 @@ from .progress_bar_hook import ProgressBarHook
 from .resume_state_hook import ResumeStateHook
 
 __all__ = [
+    'ChannelsLastHook',
     'CheckpointFitHook',
     'ClassCountHook',
     'DataReportHook',

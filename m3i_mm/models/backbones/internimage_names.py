@@ -14,6 +14,9 @@ DeepSpeed         ``module``                             official
 raw M3I           -                                      ``dcnv3.*``
 MMPretrain        ``state_dict``                         ``backbone.*``,
                                                          ``neck.*``, ``head``
+M3I here          ``state_dict``                         ``backbone.*``,
+                                                         ``neck.*``,
+                                                         ``decoders.text.*``
 ================  =====================================  ===================
 """
 
@@ -57,6 +60,8 @@ RENAMES = (
     (re.compile(r'^(?:clip\.classifier_ln|fc_norm)\.(?=\D)'), 'fc_norm.0.'),
     (re.compile(r'^clip\.classifier\.'), 'head.'),
     (re.compile(r'^head\.fc\.'), 'head.'),
+    # M3I's decoder of texts is what the authors kept of pre-training
+    (re.compile(r'^decoders\.text\.pool\.'), 'clip_projector.'),
     (
         re.compile(r'^neck\.(?:\d+\.)?(?=conv_head|dcnv3_|clip_proj|fc_norm)'),
         '',

@@ -1,7 +1,7 @@
 # The backbone of the demo (m3i_mm::_base_/models/m3i_resnet18_emoji.py) with
 # the maps of all its stages, strides 4, 8 and 16. Without a checkpoint it
 # starts from random weights.
-channels = [48, 96, 192]
+channels = [32, 64, 128]
 backbone = dict(
     _delete_=True,
     type='mmpretrain.ResNet',
@@ -10,6 +10,6 @@ backbone = dict(
     strides=(1, 2, 2),
     dilations=(1, 1, 1),
     out_indices=(0, 1, 2),
-    stem_channels=48,
-    base_channels=48,
+    stem_channels=32,
+    base_channels=32,
 )

@@ -24,9 +24,11 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=12)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=24, val_interval=24)
 custom_hooks = [
     dict(type='m3i_mm.ResumeStateHook'),
+    dict(type='m3i_mm.DataReportHook'),
+    dict(type='m3i_mm.ChannelsLastHook'),
     dict(type='m3i_mm.MomentumUpdateHook', start=0.99),
 ]
 auto_scale_lr = dict(base_batch_size=64)
