@@ -1,5 +1,5 @@
-# 5 epochs of AdamW with a short warm-up and cosine decay
-epochs = 5
+# 4 epochs of AdamW with a short warm-up and cosine decay
+epochs = 4
 train_cfg = dict(
     type='EpochBasedTrainLoop', max_epochs=epochs, val_interval=epochs
 )
@@ -11,7 +11,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=60),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=40),
     dict(type='CosineAnnealingLR', T_max=epochs, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=4)
