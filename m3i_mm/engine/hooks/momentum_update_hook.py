@@ -38,8 +38,8 @@ class MomentumUpdateHook(Hook):
     ``update_momentum_encoder(momentum)``.
 
     Args:
-        start (float): Momentum of the first step; 0.995 in M3I (Su et al.,
-            2023, appendix). Defaults to 0.995.
+        start (float): Momentum of the first step. Defaults to 0.995, that of
+            SiameseIM (Tao et al., 2023); the M3I paper gives none.
         end (float): Momentum at the end of the training. Defaults to 1.0.
 
     Raises:
