@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import Runner
 from toy.downstream import (
     ROOT,
@@ -135,6 +135,36 @@ def test_one_step_and_one_prediction(name, data_roots):
     else:
         shape = sample.pred_sem_seg.data.shape[-2:]
         assert shape == sample.ori_shape
+
+
+@pytest.mark.parametrize(
+    ('name', 'shortest'),
+    [
+        (
+            'ade20k/upernet_internimage-l_8xb2-160k_ade20k-640x640.py',
+            [320, 480, 640, 800, 960, 1120],
+        ),
+        (
+            'ade20k/mask2former_internimage-h_coco-stuff-pre_16xb1-80k_'
+            'ade20k-896x896.py',
+            [768, 832, 896, 960, 1024],
+        ),
+    ],
+)
+def test_multi_scale_inputs(name, shortest, tmp_path):
+    """Every size once as it is and once mirrored, sides multiples of 32."""
+    write_segmentation_set(tmp_path)
+    cfg = use_data(read_config(name), tmp_path)
+    init_default_scope(cfg.default_scope)
+    dataset = cfg.test_dataloader.dataset
+    dataset.pipeline = cfg.tta_pipeline
+    inputs = DATASETS.build(dataset)[0]['inputs']
+    assert len(inputs) == 2 * len(shortest)
+    plain, mirrored = inputs[::2], inputs[1::2]
+    for image, mirror, side in zip(plain, mirrored, shortest, strict=True):
+        assert all(length % 32 == 0 for length in image.shape[1:])
+        assert min(image.shape[1:]) == -(-side // 32) * 32
+        assert torch.equal(image.flip(2), mirror)
 
 
 class _Holder:
