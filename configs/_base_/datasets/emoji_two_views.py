@@ -10,10 +10,26 @@ data_preprocessor = dict(
     to_rgb=True,
 )
 
+# half of the views on white, as in the evaluation; colours say much about an
+# emoji, so the jitter is mild
 random_view = [
-    dict(type='m3i_mm.Background'),
+    dict(
+        type='RandomChoice',
+        transforms=[
+            [dict(type='m3i_mm.Background')],
+            [dict(type='m3i_mm.Background', color=(255, 255, 255))],
+        ],
+    ),
     dict(type='m3i_mm.RandomView', size=view_size, scale=(0.5, 1.0)),
-    dict(type='m3i_mm.ColorMatrix'),
+    dict(
+        type='m3i_mm.ColorMatrix',
+        brightness=0.2,
+        contrast=0.2,
+        saturation=0.2,
+        hue=0.02,
+        prob=0.5,
+        gray_prob=0.05,
+    ),
 ]
 annotations = [
     dict(
