@@ -1,5 +1,5 @@
 # The demo's longer recipe, for a GPU or eight
-_base_ = 'm3i_resnet18_1xb64-36e_emoji.py'
+_base_ = 'm3i_resnet18_1xb64-24e_emoji.py'
 optim_wrapper = dict(
     _delete_=True,
     type='m3i_mm.MixedPrecisionOptimWrapper',

@@ -27,7 +27,7 @@ from m3i_mm.visualization import (
 )
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / 'configs/m3i/m3i_resnet18_1xb64-36e_emoji.py'
+CONFIG = ROOT / 'configs/m3i/m3i_resnet18_1xb64-24e_emoji.py'
 
 
 def parse_args() -> argparse.Namespace:

@@ -24,7 +24,7 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=36, val_interval=36)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=24, val_interval=24)
 custom_hooks = [
     dict(type='m3i_mm.ResumeStateHook'),
     dict(type='m3i_mm.DataReportHook'),
