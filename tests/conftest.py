@@ -16,6 +16,13 @@ import m3i_mm  # noqa: F401
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def _default_scope_ends_with_the_test():
+    """A runner leaves its scope behind, in which later lookups would run."""
+    yield
+    DefaultScope._instance_dict.clear()
+
+
 @pytest.fixture
 def toy_config_file():
     """Config of a training that takes a second; see ``toy/training.py``."""
@@ -26,6 +33,7 @@ def toy_config_file():
 def toy_config(toy_config_file, tmp_path):
     """The same, read, with an output folder of its own."""
     from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
     from m3i_mm.utils.run_config import complete_dataloaders
 
