@@ -10,7 +10,7 @@ VENV ?= .venv
 OPENMMLAB_VENV ?= .venv-openmmlab
 PYTHON ?= python3
 DEMO_DIR ?= work_dirs/demo
-PYTEST ?= -q
+PYTEST ?= -q -n 2 --dist loadfile
 
 PACKAGING := setup.cfg setup.py pyproject.toml
 export OMP_NUM_THREADS ?= $(shell nproc)
@@ -55,7 +55,7 @@ demo-downstream: env
 	  --work-dir $(DEMO_DIR)-downstream --pretrained $(DEMO_DIR)
 
 test: env
-	$(VENV)/bin/python -m pytest $(PYTEST) tests
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest $(PYTEST) tests
 
 lint: env
 	$(VENV)/bin/ruff check .
@@ -63,7 +63,8 @@ lint: env
 	$(VENV)/bin/mypy
 
 test-openmmlab: $(OPENMMLAB_VENV)/.complete
-	$(OPENMMLAB_VENV)/bin/python -m pytest $(PYTEST) -m openmmlab tests
+	OMP_NUM_THREADS=1 $(OPENMMLAB_VENV)/bin/python -m pytest $(PYTEST) \
+	  -m openmmlab tests
 
 clean:
 	rm -rf $(VENV) $(OPENMMLAB_VENV) build dist *.egg-info

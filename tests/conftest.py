@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 def _default_scope_ends_with_the_test():
     """A runner leaves its scope behind, in which later lookups would run."""
     yield
+    from mmengine.registry import DefaultScope
+
     DefaultScope._instance_dict.clear()
 
 
@@ -33,7 +35,6 @@ def toy_config_file():
 def toy_config(toy_config_file, tmp_path):
     """The same, read, with an output folder of its own."""
     from mmengine.config import Config
-from mmengine.registry import DefaultScope
 
     from m3i_mm.utils.run_config import complete_dataloaders
 
