@@ -24,7 +24,7 @@ two_views = dict(
 )
 pack_inputs = dict(
     type='mmpretrain.PackInputs',
-    algorithm_keys=('text_tokens', 'view_geometry', 'in22k_label'),
+    algorithm_keys=('text_tokens', 'view_geometry'),
     meta_keys=('sample_key', 'source'),
 )
 labelled_pipeline = [

@@ -50,7 +50,7 @@ class _EncodedTarget(_ImageTarget):
     def __init__(
         self,
         encoder: str = 'momentum',
-        view: str = 'same',
+        view: str = 'other',
         stop_gradient: bool = True,
     ) -> None:
         super().__init__(view)
@@ -193,14 +193,6 @@ class GlobalFeatures(_EncodedTarget):
         stop_gradient (bool): See :class:`_EncodedTarget`. Defaults to True.
     """
 
-    def __init__(
-        self,
-        encoder: str = 'momentum',
-        view: str = 'other',
-        stop_gradient: bool = True,
-    ) -> None:
-        super().__init__(encoder, view, stop_gradient)
-
     def forward(
         self, batch: Batch, member: Member, tokens: ImageTokens
     ) -> Target:
@@ -222,14 +214,6 @@ class MatchedFeatures(_EncodedTarget):
         view (str): ``'same'`` or ``'other'``. Defaults to ``'other'``.
         stop_gradient (bool): See :class:`_EncodedTarget`. Defaults to True.
     """
-
-    def __init__(
-        self,
-        encoder: str = 'momentum',
-        view: str = 'other',
-        stop_gradient: bool = True,
-    ) -> None:
-        super().__init__(encoder, view, stop_gradient)
 
     def forward(
         self, batch: Batch, member: Member, tokens: ImageTokens
