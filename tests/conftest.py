@@ -67,7 +67,9 @@ def run_tool():
             },
         )
         if check:
-            assert result.returncode == 0, result.stdout + result.stderr
+            # the end of it, for logs are long and reports cut their ends off
+            said = result.stdout[-2000:] + result.stderr[-4000:]
+            assert result.returncode == 0, said
         return result
 
     return run

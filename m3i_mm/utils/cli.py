@@ -27,7 +27,7 @@ from .config_check import (
     explained_errors,
 )
 from .data_root import move_data_root
-from .distributed import setup_cpu_processes
+from .distributed import end_processes, setup_cpu_processes
 from .run_config import (
     complete_dataloaders,
     enable_mixed_precision,
@@ -244,6 +244,7 @@ def _run(
         main(args)
     except (ConfigError, CheckpointError, NonFiniteLossError) as error:
         raise SystemExit(f'error: {error}') from error
+    end_processes()
 
 
 def main_train(arguments: Sequence[str] | None = None) -> None:

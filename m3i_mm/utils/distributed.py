@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import distributed
 
-__all__ = ['setup_cpu_processes', 'world_size']
+__all__ = ['end_processes', 'setup_cpu_processes', 'world_size']
 
 
 def world_size(launcher: str) -> int:
@@ -63,6 +63,18 @@ def setup_cpu_processes(cfg: Config) -> None:
         wrapper.setdefault('broadcast_buffers', False)
         wrapper['device_ids'] = None
         cfg.model_wrapper_cfg = wrapper
+
+
+def end_processes() -> None:
+    """Leave the process group, if there is one, when all are done.
+
+    Gloo's threads must end before the interpreter does: a process that exits
+    beside running ones is aborted at random ("terminate called without an
+    active exception").
+    """
+    if distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
 
 
 def _export_slurm_ranks() -> None:
