@@ -28,6 +28,7 @@ __all__ = [
     'environment',
     'markdown_table',
     'measure',
+    'peak_bytes',
     'write_json',
 ]
 
@@ -62,7 +63,7 @@ def measure(
         Measurement: Median time and peak memory.
     """
     function()  # autotuning and lazy initialisation
-    peak = _peak_bytes(function, device)
+    peak = peak_bytes(function, device)
     threads = torch.get_num_threads()
     own_time = device.type == 'cpu' and threads == 1
     timer = Timer(
@@ -75,7 +76,16 @@ def measure(
     return Measurement(seconds * 1e3, peak / _MIB)
 
 
-def _peak_bytes(function: Callable[[], Any], device: torch.device) -> int:
+def peak_bytes(function: Callable[[], Any], device: torch.device) -> int:
+    """Return the peak of the memory that a call adds, in bytes.
+
+    Args:
+        function (Callable): What to call, without arguments.
+        device (torch.device): The device that it works on.
+
+    Returns:
+        int: Peak over the memory that was in use before the call.
+    """
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)

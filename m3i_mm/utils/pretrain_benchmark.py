@@ -23,6 +23,8 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from .benchmark import peak_bytes
+
 __all__ = ['Measurement', 'measure', 'method_models', 'synthetic_batch']
 
 Batch = tuple[list[torch.Tensor], list[Any]]
@@ -37,13 +39,14 @@ class Measurement:
             of each a method takes.
         flops_per_image (float): Floating-point operations of the forward and
             backward pass.
-        peak_memory (int | None): Bytes allocated at most; None on a CPU.
+        peak_bytes (int): Memory that a step adds at its worst moment to
+            weights and optimizer state: activations, gradients, targets.
         parts (dict[str, float]): Seconds of a step by part.
     """
 
     images_per_second: float
     flops_per_image: float
-    peak_memory: int | None
+    peak_bytes: int
     parts: dict[str, float]
 
 
@@ -339,15 +342,12 @@ def measure(
 
     with FlopCounterMode(display=False) as counter:
         step()
-    step()
-    if clock.cuda:
-        torch.cuda.reset_peak_memory_stats()
+    peak = peak_bytes(step, torch.device(device))
     durations, parts = _repeat(step, model, clock, steps)
-    peak = torch.cuda.max_memory_allocated() if clock.cuda else None
     return Measurement(
         images_per_second=len(samples) / statistics.median(durations),
         flops_per_image=counter.get_total_flops() / len(samples),
-        peak_memory=peak,
+        peak_bytes=peak,
         parts=parts,
     )
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from m3i_mm.utils.benchmark import (
-    _peak_bytes,
     environment,
     markdown_table,
     measure,
+    peak_bytes,
     write_json,
 )
 from m3i_mm.utils.dcnv3_benchmark import (
@@ -38,15 +38,15 @@ def one_after_the_other():
 
 
 def test_peak_memory_is_what_is_held_at_once():
-    assert _peak_bytes(two_at_once, CPU) == pytest.approx(3 * MIB, abs=4096)
-    assert _peak_bytes(one_after_the_other, CPU) == pytest.approx(
+    assert peak_bytes(two_at_once, CPU) == pytest.approx(3 * MIB, abs=4096)
+    assert peak_bytes(one_after_the_other, CPU) == pytest.approx(
         2 * MIB, abs=4096
     )
 
 
 def test_memory_that_was_there_before_does_not_count():
     kept = torch.ones(4 * MIB, dtype=torch.uint8)
-    assert _peak_bytes(lambda: kept.add_(1), CPU) < 4096
+    assert peak_bytes(lambda: kept.add_(1), CPU) < 4096
 
 
 def test_measure_calls_the_function_and_returns_its_time():

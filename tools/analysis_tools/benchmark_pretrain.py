@@ -7,6 +7,7 @@ from mmengine.config import Config, DictAction
 
 import m3i_mm.engine
 import m3i_mm.models  # noqa: F401
+from m3i_mm.utils.benchmark import environment, markdown_table
 from m3i_mm.utils.pretrain_benchmark import (
     Measurement,
     measure,
@@ -15,23 +16,23 @@ from m3i_mm.utils.pretrain_benchmark import (
 )
 
 
-def print_table(measured: dict[str, Measurement]) -> None:
+def print_report(measured: dict[str, Measurement]) -> None:
     """Print a table in Markdown, and where each step's time goes."""
     base = measured.get('supervised')
-    print('\n| method | images/s | of supervised | GFLOP/image | peak GiB |')
-    print('|---|---|---|---|---|')
+    rows = []
     for name, result in measured.items():
-        ratio = '-'
+        row = {
+            'method': name,
+            'images/s': result.images_per_second,
+            'GFLOP/image': result.flops_per_image / 1e9,
+            'step GiB': result.peak_bytes / 2**30,
+        }
         if base:
             share = result.images_per_second / base.images_per_second
-            ratio = f'{share:.2f}'
-        peak = '-'
-        if result.peak_memory is not None:
-            peak = f'{result.peak_memory / 2**30:.2f}'
-        print(
-            f'| {name} | {result.images_per_second:.1f} | {ratio} | '
-            f'{result.flops_per_image / 1e9:.1f} | {peak} |'
-        )
+            row['of supervised'] = share
+        rows.append(row)
+    columns = ['method', 'images/s', 'of supervised', 'GFLOP/image']
+    print('\n' + markdown_table(rows, [*columns, 'step GiB']))
     for name, result in measured.items():
         total = sum(result.parts.values())
         shares = sorted(result.parts.items(), key=lambda part: -part[1])
@@ -86,11 +87,12 @@ def main() -> None:
             models[name], batch, args.device, args.dtype, args.steps
         )
         print(f'{name}: {measured[name].images_per_second:.1f} images/s')
+    machine = environment(torch.device(args.device))
     print(
         f'\n{args.config}, batch {args.batch_size} of {args.image_size} px, '
-        f'{args.dtype}, {args.device}, torch {torch.__version__}'
+        f'{args.dtype}; {machine}'
     )
-    print_table(measured)
+    print_report(measured)
 
 
 if __name__ == '__main__':
