@@ -120,9 +120,8 @@ class TextRetriever(_Retriever):
         k (int): How many to find. Defaults to 5.
 
     Raises:
-        ValueError: If there is no text, one is empty, or the M3I has no text
-            target.
-        TypeError: If the model is no M3I.
+        ValueError: If there is no text, one is empty, or the model is no M3I
+            with a text target.
     """
 
     def __init__(

@@ -41,6 +41,7 @@ CLASSIFIER = dict(
             pipeline=[
                 dict(type='LoadImageFromFile'),
                 dict(type='Resize', scale=(32, 32)),
+                dict(type='CenterCrop', crop_size=32),
                 dict(type='PackInputs'),
             ]
         )
@@ -248,3 +249,24 @@ def test_tool_predicts_and_says_what_it_left_out(folder, tmp_path, run_tool):
         len(json.loads((tmp_path / 'out/predictions.json').read_text())) == 4
     )
     assert (tmp_path / 'out/red.png').is_file()
+
+
+def test_tool_searches_no_texts_with_a_model_without_text(
+    folder, tmp_path, run_tool
+):
+    config = Config(CLASSIFIER)
+    config.dump(tmp_path / 'classifier.py')
+    classes = ['cat', 'dog', 'cow']
+    (tmp_path / 'texts.txt').write_text('a cat\na dog\n')
+    result = run_tool(
+        'visualization/predict.py',
+        folder,
+        *('--config', tmp_path / 'classifier.py'),
+        *('--checkpoint', save_weights(config, tmp_path / 'w.pth', classes)),
+        *('--out', tmp_path / 'out'),
+        *('--texts', tmp_path / 'texts.txt'),
+        check=False,
+    )
+    assert result.returncode == 1
+    assert 'error: ImageClassifier has no text encoder' in result.stderr
+    assert 'Traceback' not in result.stderr

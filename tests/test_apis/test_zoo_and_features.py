@@ -162,7 +162,7 @@ def test_zero_shot_by_class_names(folder):
 
 
 def test_zero_shot_needs_a_text_encoder():
-    with pytest.raises(TypeError, match='ImageClassifier has no text encoder'):
+    with pytest.raises(ValueError, match='Classifier has no text encoder'):
         ZeroShotClassifier(get_model(KNN, **TINY), ['cat', 'dog'])
 
 

@@ -166,7 +166,7 @@ def test_zero_shot(zero_shot):
 
 def test_zero_shot_needs_a_text_encoder(zero_shot):
     table = make(image_embedding=EYE[:, :3], gt_label=torch.zeros(4).long())
-    with pytest.raises(TypeError, match=r'Linear has no text encoder'):
+    with pytest.raises(ValueError, match=r'Linear has no text encoder'):
         METRICS.build(zero_shot).evaluate(
             dict(query=table), torch.nn.Linear(1, 1)
         )

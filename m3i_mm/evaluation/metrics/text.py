@@ -72,13 +72,13 @@ def encode_texts(
         Tensor: Embeddings, (n, D), float32.
 
     Raises:
-        TypeError: If the model has no text encoder.
+        ValueError: If the model has no text encoder.
     """
     inner = unwrap(model)
     if not hasattr(inner, 'encode_text'):
-        raise TypeError(
+        raise ValueError(
             f'{type(inner).__name__} has no text encoder (encode_text): '
-            "zero-shot classification needs M3I with a 'text' target."
+            "comparing with texts needs M3I with a 'text' target."
         )
     device = next(inner.parameters()).device
     tokens = torch.stack([tokenizer(text) for text in texts])  # (n, L)
