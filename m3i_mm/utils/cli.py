@@ -13,7 +13,7 @@ from typing import Any
 
 import mmengine
 from mmengine.config import Config, DictAction
-from mmengine.evaluator import DumpResults
+from mmengine.evaluator import DumpResults, Evaluator
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -208,10 +208,20 @@ def _test(args: Namespace) -> None:
         runner = build_runner(cfg)
         dump = args.out and args.out.endswith(('.pkl', '.pickle'))
         if dump:
-            runner.test_evaluator.metrics.append(DumpResults(args.out))
+            _evaluator(runner).metrics.append(DumpResults(args.out))
         metrics = runner.test()
     if args.out and not dump and runner.rank == 0:
         mmengine.dump(metrics, args.out)
+
+
+def _evaluator(runner: Any) -> Evaluator:
+    loop = runner.test_loop
+    if not hasattr(loop, 'evaluator'):
+        raise ConfigError(
+            f'--out: {type(loop).__name__} keeps no predictions to pickle, '
+            'its metrics go to a .json or .yaml file'
+        )
+    return loop.evaluator
 
 
 def _use_test_time_augmentation(cfg: Config) -> None:

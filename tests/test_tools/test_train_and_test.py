@@ -5,7 +5,10 @@ import uuid
 
 import pytest
 import torch
+from mmengine.config import Config
+from toy import squares
 
+from m3i_mm.registry import MODELS
 from m3i_mm.utils import cli
 
 pytestmark = pytest.mark.openmmlab
@@ -46,6 +49,20 @@ def test_train_then_test(toy_config_file, tmp_path):
         ]
     )
     assert 0 <= json.loads(metrics.read_text())['top1'] <= 1
+
+
+def test_frozen_features_are_no_predictions_to_pickle(tmp_path):
+    cfg = Config(squares.toy_config(tmp_path))
+    model = MODELS.build(cfg.model)
+    torch.save(model.state_dict(), tmp_path / 'weights.pth')
+    cfg.dump(tmp_path / 'squares.py')
+    command = ['squares.py', 'weights.pth', '--out', 'predictions.pkl']
+    message = fails(
+        cli.main_test,
+        [str(tmp_path / word) if '.' in word else word for word in command],
+    )
+    assert 'FeatureEvalLoop keeps no predictions' in message
+    assert '.json' in message
 
 
 def test_seed_and_amp_change_the_weights_and_repeat(toy_config_file, tmp_path):
