@@ -57,8 +57,11 @@ def installed_lines() -> dict[str, dict[str, str]]:
     return found
 
 
-def _mend(line: str) -> str:
-    return f"Mend it with: pip install --no-cache-dir 'm3i_mm[{line}]'"
+def _mend(line: str, wrong: str = '') -> str:
+    # an MMCV of another name would stay beside the one of the line
+    remove = f'pip uninstall -y {wrong} && ' if wrong else ''
+    install = f"pip install --no-cache-dir 'm3i_mm[{line}]'"
+    return f'Mend it with: {remove}{install}'
 
 
 def check_dependencies() -> str:
@@ -99,6 +102,6 @@ def check_dependencies() -> str:
         if not SpecifierSet(wanted).contains(number, prereleases=True):
             raise ImportError(
                 f'm3i_mm needs {name} {wanted}, but {number} '
-                f'is installed. ' + _mend(line)
+                f'is installed. ' + _mend(line, wrong=name)
             )
     return line
