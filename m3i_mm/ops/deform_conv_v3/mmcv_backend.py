@@ -10,12 +10,10 @@ which one-sided derivative with respect to the offset is taken.
 
 from __future__ import annotations
 
-from importlib.machinery import ExtensionFileLoader, PathFinder
-from importlib.util import find_spec
-
 import torch
 from torch import Tensor
 
+from ...mmcv_importer import has_compiled_mmcv
 from .geometry import Geometry
 
 __all__ = ['attention_arguments', 'run', 'unavailable_reason']
@@ -25,20 +23,9 @@ def unavailable_reason(device: torch.device) -> str | None:
     """Return why MMCV's kernel cannot run on ``device``, or None."""
     if device.type != 'cuda':
         return f"MMCV's kernel needs a GPU, the tensors are on {device.type}"
-    if not _is_mmcv_compiled():
+    if not has_compiled_mmcv():
         return 'no MMCV with compiled ops is installed'
     return None
-
-
-def _is_mmcv_compiled() -> bool:
-    """Tell MMCV's own extension file from a stand-in of the same name."""
-    package = find_spec('mmcv')
-    if package is None:
-        return False
-    spec = PathFinder.find_spec(
-        'mmcv._ext', package.submodule_search_locations
-    )
-    return spec is not None and isinstance(spec.loader, ExtensionFileLoader)
 
 
 def run(
