@@ -208,6 +208,14 @@ class TestMixture:
         assert share(temperature=2) == pytest.approx(root / root.sum())
         assert share(weights=[0, 2]) == pytest.approx([0, 1])
 
+    def test_a_part_that_runs_dry_is_named(self, parts, tmp_path):
+        (tmp_path / 'dry').mkdir()
+        (tmp_path / 'dry/0.tar').write_bytes(b'x' * 3000)
+        dry = ShardSource(f'{tmp_path}/dry/0.tar', samples_per_shard=8)
+        data = MixtureDataset([*parts, SourceDataset(dry, PIPELINE)])
+        with pytest.raises(RuntimeError, match=r'^dry: 100 samples in a row'):
+            load(data, batch_size=8, workers=0)
+
     def test_numbers_run_through_the_parts(self, parts):
         data = MixtureDataset(parts)
         assert data[25]['data_samples'].sample_key == '0025'
