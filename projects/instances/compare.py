@@ -15,10 +15,19 @@ from m3i_mm.evaluation import format_table, write_report
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path(__file__).parent / 'configs'
 SUFFIX = '_vit-small-p16_1xb64-10e_emoji.py'
-# the paper's ablation axes: M3I with targets or the mixing switched off
+# the paper's ablation axes: M3I with a target switched off (without mixing is
+# a config); an image target that is left alone takes over the other's images
 ABLATIONS = {
-    'm3i without intra': ['model.objectives.intra=None'],
-    'm3i without inter': ['model.objectives.inter=None'],
+    'm3i without intra': [
+        'model.objectives.intra=None',
+        'model.objectives.inter.members=(0,1)',
+        'model.objectives.inter.weight=1.0',
+    ],
+    'm3i without inter': [
+        'model.objectives.inter=None',
+        'model.objectives.intra.members=(0,1)',
+        'model.objectives.intra.weight=1.0',
+    ],
     'm3i without category': ['model.objectives.category=None'],
     'm3i without text': ['model.objectives.text=None'],
 }
