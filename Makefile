@@ -15,7 +15,8 @@ PYTEST ?= -q -n 2 --dist loadfile
 PACKAGING := setup.cfg setup.py pyproject.toml
 export OMP_NUM_THREADS ?= $(shell nproc)
 
-.PHONY: help env demo demo-downstream test lint test-openmmlab clean
+.PHONY: help env demo demo-downstream test lint test-deepspeed \
+  test-openmmlab clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
@@ -61,6 +62,18 @@ lint: env
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+$(VENV)/deepspeed/.complete: $(VENV)/.complete requirements/deepspeed.txt
+	rm -rf $(VENV)/deepspeed
+	DS_BUILD_OPS=0 $(VENV)/bin/pip install --quiet --no-deps \
+	  --no-build-isolation --target $(VENV)/deepspeed \
+	  -r requirements/deepspeed.txt
+	@touch $@
+
+test-deepspeed: $(VENV)/deepspeed/.complete
+	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/deepspeed \
+	  $(VENV)/bin/python -m pytest $(PYTEST) -m deepspeed \
+	  tests/test_engine/test_large_batch.py
 
 test-openmmlab: $(OPENMMLAB_VENV)/.complete
 	OMP_NUM_THREADS=1 $(OPENMMLAB_VENV)/bin/python -m pytest $(PYTEST) \

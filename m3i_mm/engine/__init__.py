@@ -5,6 +5,6 @@ from m3i_mm.utils import checkpoint
 from .hooks import *  # noqa: F403
 from .optimizers import *  # noqa: F403
 from .schedulers import *  # noqa: F403
-from .strategies import ShardedStrategy as ShardedStrategy
+from .strategies import *  # noqa: F403
 
 checkpoint.install()

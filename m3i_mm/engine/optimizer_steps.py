@@ -13,13 +13,7 @@ def accumulated_iterations(runner: Any) -> int:
     Args:
         runner (Runner): A runner whose optimizer wrapper is built.
     """
-    wrapper = runner.optim_wrapper
-    if hasattr(wrapper, '_accumulative_counts'):
-        return wrapper._accumulative_counts
-    # DeepSpeed accumulates inside its engine
-    return getattr(
-        runner.model.model, 'gradient_accumulation_steps', lambda: 1
-    )()
+    return runner.optim_wrapper._accumulative_counts
 
 
 def is_optimizer_step(runner: Any) -> bool:

@@ -25,6 +25,8 @@ from mmengine.runner.checkpoint import CheckpointLoader
 __all__ = ['TRUST_VARIABLE', 'CheckpointError', 'install', 'read_checkpoint']
 
 TRUST_VARIABLE = 'M3I_MM_TRUST_CHECKPOINTS'
+# What DeepSpeed's checkpoint folders keep the model in
+_DEEPSPEED_FILE = 'mp_rank_00_model_states.pt'
 
 
 class CheckpointError(RuntimeError):
@@ -64,7 +66,9 @@ def read_checkpoint(
     """Read a checkpoint of torch or safetensors.
 
     Args:
-        path (str): The file; ``.safetensors`` is told by its name.
+        path (str): The file; ``.safetensors`` is told by its name. Of a
+            folder that DeepSpeed wrote (ZeRO stages 1 and 2) the weights and
+            facts are read.
         map_location (Any): As in :func:`torch.load`.
         trust (bool): Run what a pickle asks for if weights alone cannot be
             read. The environment variable ``M3I_MM_TRUST_CHECKPOINTS=1`` does
@@ -78,6 +82,10 @@ def read_checkpoint(
         CheckpointError: If the file holds objects that could run code.
     """
     path = osp.expanduser(path)
+    if osp.isfile(osp.join(path, _DEEPSPEED_FILE)):
+        path = osp.join(path, _DEEPSPEED_FILE)
+        content = read_checkpoint(path, map_location, trust)
+        return dict(state_dict=content['module'], meta=content['meta'])
     if not osp.isfile(path):
         raise FileNotFoundError(f'There is no checkpoint {path}')
     if path.endswith('.safetensors'):

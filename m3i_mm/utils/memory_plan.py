@@ -25,7 +25,7 @@ __all__ = ['STRATEGIES', 'MemoryPlan', 'count_activations', 'plan_memory']
 
 # Bytes of optimizer state for each parameter, in float32
 _OPTIMIZER_BYTES = dict(AdamW=8, Adam=8, Lamb=8, SGD=4, LARS=4)
-STRATEGIES = ('ddp', 'fsdp', 'zero1', 'zero2', 'zero3')
+STRATEGIES = ('ddp', 'fsdp', 'zero1', 'zero2')
 
 
 @dataclass
@@ -64,8 +64,9 @@ def plan_memory(
 
     Under ``'ddp'`` every device holds everything, in float32 with bfloat16
     copies. ``'fsdp'`` divides all of it and gathers one unit at a time.
-    ``'zero1'`` to ``'zero3'`` are DeepSpeed's in bfloat16 with float32 master
-    weights: 1 divides the optimizer's state, 2 the gradients too, 3 all.
+    ``'zero1'`` and ``'zero2'`` are the stages of ``ZeroStrategy``: weights as
+    under DDP, with the optimizer's state and its copy of the weights divided,
+    2 the gradients too.
 
     Args:
         cfg (Config): Config of an M3I pre-training.
@@ -109,10 +110,8 @@ def plan_memory(
         gradients = 4 * trained * shard + 4 * unit
         states = state * trained * shard
     else:
-        divided = int(strategy[-1])
-        kept = shard if divided == 3 else 1
-        weights = 2 * (trained + frozen) * kept + 4 * unit * (divided == 3)
-        gradients = 2 * trained * (shard if divided >= 2 else 1)
+        weights = 4 * (trained + frozen) + 2 * trained
+        gradients = 4 * trained * (shard if strategy == 'zero2' else 1)
         states = (state + 4) * trained * shard
     activations = 2 * count_activations(
         model, batch_size or cfg.train_dataloader.batch_size, image_size

@@ -12,6 +12,8 @@ import toy.views  # noqa: F401
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
+from m3i_mm.engine import ZeroStrategy
+from m3i_mm.utils.checkpoint import read_checkpoint
 from m3i_mm.utils.cli import build_runner
 from m3i_mm.utils.distributed import setup_cpu_processes
 from m3i_mm.utils.run_config import complete_dataloaders
@@ -119,6 +121,25 @@ def sharded(cfg):
     return cfg
 
 
+def zero(cfg, stage):
+    """Let DeepSpeed divide the optimizer's state, in full precision."""
+    cfg.runner_type = 'FlexibleRunner'
+    cfg.strategy = dict(type='m3i_mm.ZeroStrategy', stage=stage)
+    cfg.optim_wrapper.dtype = 'float32'
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+    return cfg
+
+
+@pytest.fixture
+def deepspeed(monkeypatch):
+    """DeepSpeed without the op that it compiles for CPUs, a minute's work."""
+    module = pytest.importorskip('deepspeed')
+    monkeypatch.setitem(
+        module.ops.__compatible_ops__, 'deepspeed_shm_comm', False
+    )
+    return module
+
+
 def assert_same_weights(actual, expected):
     assert actual.keys() == expected.keys()
     for name, value in expected.items():
@@ -175,6 +196,66 @@ def test_shards_equal_the_doubled_batch(tmp_path):
     )
     for name, value in checkpoint['state_dict'].items():
         assert torch.equal(again['state_dict'][name], value), name
+
+
+@pytest.mark.deepspeed
+@pytest.mark.parametrize('stage', [1, 2])
+def test_zero_equals_the_doubled_batch(deepspeed, tmp_path, stage):
+    options = {
+        'optim_wrapper.clip_grad': dict(max_norm=0.5),
+        'optim_wrapper.constructor': (
+            'm3i_mm.LayerDecayOptimWrapperConstructor'
+        ),
+        'optim_wrapper.paramwise_cfg': dict(layer_decay_rate=0.8),
+    }
+    cfg = zero(config(tmp_path / 'two', 4, **options), stage)
+    two = train_two_processes(cfg, tmp_path)
+    _, weights, _ = train(
+        config(tmp_path / 'one', 8, AS_TWO_PROCESSES_READ, **options)
+    )
+    for _, other in two:
+        assert_same_weights(other, weights)
+
+    resumed = zero(config(tmp_path / 'resumed', 4, **options), stage)
+    resumed.resume = True
+    resumed.load_from = str(tmp_path / 'two' / 'epoch_1.pth')
+    again = train_two_processes(resumed, tmp_path)
+    for name, value in two[0][1].items():
+        assert torch.equal(again[0][1][name], value), name
+
+    # Downstream reads DeepSpeed's folders like files
+    folder = read_checkpoint(str(tmp_path / 'resumed' / 'epoch_2.pth'))
+    assert folder['meta']['epoch'] == 2
+    assert_same_weights(folder['state_dict'], weights)
+
+
+@pytest.mark.deepspeed
+def test_zero_accumulates_and_autocasts(deepspeed, tmp_path):
+    options = {
+        'optim_wrapper.accumulative_counts': 2,
+        'optim_wrapper.type': 'm3i_mm.MixedPrecisionOptimWrapper',
+    }
+    cfg = zero(config(tmp_path / 'two', 4, **options), stage=1)
+    cfg.optim_wrapper.dtype = 'bfloat16'
+    losses, weights = train_two_processes(cfg, tmp_path)[0]
+    assert weights['momentum_encoder.steps'] == 4
+    assert weights['backbone.patch_embed.projection.weight'].dtype == (
+        torch.float32
+    )
+    full = train(config(tmp_path / 'one', 8, AS_TWO_PROCESSES_READ))[0]
+    assert losses[0] != full[0]
+    assert losses[0]['loss'] == pytest.approx(full[0]['loss'], rel=0.1)
+
+
+@pytest.mark.deepspeed
+def test_zero_without_a_launcher(deepspeed, tmp_path):
+    with pytest.raises(RuntimeError, match=r'dist_train\.sh CONFIG 1'):
+        build_runner(zero(config(tmp_path, 4), stage=1)).train()
+
+
+def test_zero_keeps_weights_whole():
+    with pytest.raises(ValueError, match='ShardedStrategy'):
+        ZeroStrategy(stage=3)
 
 
 def test_accumulation_equals_the_large_batch(tmp_path):

@@ -1,4 +1,4 @@
-"""Train models that do not fit on one device."""
+"""Fully sharded training: models that do not fit on one device."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP  # noqa: N817
 from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy
 
-from ..registry import STRATEGIES
-from .optimizers import ShardedOptimWrapper
+from ...registry import STRATEGIES
+from ..optimizers import ShardedOptimWrapper
 
 __all__ = ['ShardedStrategy', 'find_units']
 
