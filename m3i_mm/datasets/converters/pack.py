@@ -17,7 +17,7 @@ from ..source_dataset import SourceDataset
 from ..sources import Source
 from ..transforms.loading import decode
 from .parallel import map_processes
-from .shards import sha256, to_json
+from .shards import sha256, shard_index, to_json
 
 __all__ = ['pack_shards', 'unpack_shards']
 
@@ -70,17 +70,10 @@ def pack_shards(
     numbers = range(-(-len(source) // samples_per_shard))[:max_shards]
     pack = _Packer(source, out, samples_per_shard, seed)
     records = map_processes(pack, numbers, num_workers, 'Packing')
-    index = {
-        '__kind__': 'wids-shard-index-v1',
-        'wids_version': 1,
-        'shardlist': [
-            {key: record[key] for key in ('url', 'nsamples', 'sha256')}
-            for record in records
-        ],
-        'left_out': [
-            sample for record in records for sample in record['left_out']
-        ],
-    }
+    index = shard_index(records)
+    index['left_out'] = [
+        sample for record in records for sample in record['left_out']
+    ]
     _write_json(out / 'index.json', index)
     return index
 

@@ -34,6 +34,24 @@ def write_shard(path: Path, samples: Iterable[dict[str, Any]]) -> None:
             writer.write(sample)
 
 
+def shard_index(shards: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Describe shards as ``widsindex`` of WebDataset does.
+
+    Args:
+        shards (Iterable[dict]): ``url`` from the folder of the index,
+            ``nsamples`` and ``sha256`` of each; more is left out.
+
+    Returns:
+        dict: The content of an ``index.json``.
+    """
+    keys = ('url', 'nsamples', 'sha256')
+    return {
+        '__kind__': 'wids-shard-index-v1',
+        'wids_version': 1,
+        'shardlist': [{key: shard[key] for key in keys} for shard in shards],
+    }
+
+
 def to_json(value: Any) -> bytes:
     """Encode JSON compactly, in UTF-8.
 

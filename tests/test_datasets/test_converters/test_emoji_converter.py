@@ -26,6 +26,7 @@ from m3i_mm.datasets.converters.emoji.pictures import (
     svg_pictures,
 )
 from m3i_mm.datasets.converters.emoji.texts import EmojiText, read_texts
+from m3i_mm.datasets.sources.shard_urls import find_sizes
 
 
 def make_text(name, subgroup='tool', hexcode='1F528'):
@@ -215,6 +216,7 @@ def test_build_twice_gives_the_same_bytes(tmp_path):
     assert build(tmp_path / 'two') == meta
     files = sorted(path.name for path in (tmp_path / 'one').iterdir())
     assert files == [
+        'index.json',
         'meta.json',
         'train-000.tar.gz',
         'train-001.tar.gz',
@@ -228,6 +230,10 @@ def test_build_twice_gives_the_same_bytes(tmp_path):
 def test_build_splits_by_vendor_and_family(tmp_path):
     meta = build(tmp_path)
     train, val = (read_split(tmp_path, s) for s in ('train', 'val'))
+    urls = sorted(str(path) for path in tmp_path.glob('*.tar.gz'))
+    assert sum(find_sizes(urls[:2])) == len(train)
+    index = json.loads((tmp_path / 'index.json').read_text())
+    assert sum(entry['nsamples'] for entry in index['shardlist']) == 19 * 3
     # what one vendor lacks is left out for all
     assert len(meta['concepts']) == 19
     assert len(train) + len(val) == 19 * 3

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,17 @@ def test_shards_are_those_of_the_meta_file(meta):
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in FOLDER.glob('*.tar.gz')
     }
+
+
+def test_index_has_the_sizes_of_the_shards(meta):
+    index = json.loads((FOLDER / 'index.json').read_text())
+    for shard in index['shardlist']:
+        split = meta['splits'][shard['url'].split('-')[0]]
+        assert split['shards'][shard['url']] == shard['sha256']
+        with tarfile.open(FOLDER / shard['url']) as archive:
+            names = archive.getnames()
+        assert sum(n.endswith('.webp') for n in names) == shard['nsamples']
+    assert len(index['shardlist']) == len(list(FOLDER.glob('*.tar.gz')))
 
 
 def test_repository_stays_small():

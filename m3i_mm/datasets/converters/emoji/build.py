@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from PIL import Image, features
 from rich.progress import track
 
-from ..shards import sha256, to_json, write_shard
+from ..shards import sha256, shard_index, to_json, write_shard
 from .concepts import Concept, build_concepts
 from .pictures import PictureSet
 from .texts import EmojiText
@@ -143,7 +144,7 @@ def write_split(
     pictures: dict[str, PictureSet],
     size: int,
     output: Path,
-) -> dict[str, str]:
+) -> list[dict[str, Any]]:
     """Render a split and write its shards.
 
     Args:
@@ -153,7 +154,7 @@ def write_split(
         output (Path): Existing folder to write to.
 
     Returns:
-        dict[str, str]: SHA-256 by file name of the shards.
+        list[dict]: ``url``, ``nsamples`` and ``sha256`` of each shard.
     """
 
     def samples(index: int) -> Iterator[dict[str, Any]]:
@@ -168,12 +169,13 @@ def write_split(
                 'json': to_json(describe(concept, vendor)),
             }
 
-    checksums = {}
+    shards = []
     for index in range(split.shards):
         path = output / f'{split.name}-{index:03d}.tar.gz'
         write_shard(path, samples(index))
-        checksums[path.name] = sha256(path)
-    return checksums
+        count = len(split.samples[index :: split.shards])
+        shards.append(dict(url=path.name, nsamples=count, sha256=sha256(path)))
+    return shards
 
 
 def build_emoji(
@@ -185,7 +187,7 @@ def build_emoji(
     size: int = 96,
     shards: tuple[int, int] = (8, 4),
 ) -> dict[str, Any]:
-    """Build the emoji data set and describe it in ``meta.json``.
+    """Build the emoji data set with its ``meta.json`` and ``index.json``.
 
     Args:
         texts (list[EmojiText]): Emoji in CLDR order.
@@ -211,6 +213,10 @@ def build_emoji(
     concepts = common_concepts(texts, pictures)
     output.mkdir(parents=True, exist_ok=True)
     splits = split_samples(concepts, list(pictures), heldout_vendor, shards)
+    written = {
+        split.name: write_split(split, pictures, size, output)
+        for split in splits
+    }
     meta = {
         'size': size,
         'sources': sources,
@@ -221,13 +227,18 @@ def build_emoji(
         'splits': {
             split.name: {
                 'samples': len(split.samples),
-                'shards': write_split(split, pictures, size, output),
+                'shards': {
+                    shard['url']: shard['sha256']
+                    for shard in written[split.name]
+                },
             }
             for split in splits
         },
     }
-    text = json.dumps(meta, ensure_ascii=False, indent=1)
-    (output / 'meta.json').write_text(text + '\n', encoding='utf-8')
+    index = shard_index(itertools.chain(*written.values()))
+    for name, content in (('meta', meta), ('index', index)):
+        text = json.dumps(content, ensure_ascii=False, indent=1)
+        (output / f'{name}.json').write_text(text + '\n', encoding='utf-8')
     return meta
 
 
