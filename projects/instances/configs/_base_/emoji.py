@@ -9,7 +9,7 @@ small_vit = dict(
     type='mmpretrain.VisionTransformer',
     arch=dict(
         embed_dims=384,
-        num_layers=4,
+        num_layers=2,
         num_heads=6,
         feedforward_channels=1536,
     ),
