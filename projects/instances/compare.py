@@ -15,22 +15,6 @@ from m3i_mm.evaluation import format_table, write_report
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path(__file__).parent / 'configs'
 SUFFIX = '_vit-small-p16_1xb64-10e_emoji.py'
-# the paper's ablation axes: M3I with a target switched off (without mixing is
-# a config); an image target that is left alone takes over the other's images
-ABLATIONS = {
-    'm3i without intra': [
-        'model.objectives.intra=None',
-        'model.objectives.inter.members=(0,1)',
-        'model.objectives.inter.weight=1.0',
-    ],
-    'm3i without inter': [
-        'model.objectives.inter=None',
-        'model.objectives.intra.members=(0,1)',
-        'model.objectives.intra.weight=1.0',
-    ],
-    'm3i without category': ['model.objectives.category=None'],
-    'm3i without text': ['model.objectives.text=None'],
-}
 METRICS = (
     'linear/group_top1',
     'linear/subgroup_top1',
@@ -64,31 +48,27 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def list_runs() -> dict[str, tuple[Path, list[str]]]:
-    """Return config and overrides by the name of the run."""
+def list_runs() -> dict[str, Path]:
+    """Return the config by the name of the run."""
     paths = sorted(CONFIGS.glob(f'*{SUFFIX}'))
-    runs = {p.name.removesuffix(SUFFIX): (p, list[str]()) for p in paths}
-    m3i = CONFIGS / f'm3i{SUFFIX}'
-    runs.update({name: (m3i, options) for name, options in ABLATIONS.items()})
-    return runs
+    return {path.name.removesuffix(SUFFIX): path for path in paths}
 
 
-def train(
-    config: Path, options: list[str], work_dir: Path, epochs: int
-) -> dict[str, float]:
+def train(config: Path, work_dir: Path, epochs: int) -> dict[str, float]:
     """Train and evaluate one run; a finished one is not repeated."""
-    options = [
-        *options,
-        f'train_cfg.max_epochs={epochs}',
-        f'train_cfg.val_interval={epochs}',
-    ]
     command = [sys.executable, str(ROOT / 'tools/train.py'), str(config)]
     command += ['--work-dir', str(work_dir), '--resume']
-    command += ['--cfg-options', *options]
+    command += ['--cfg-options', f'train_cfg.max_epochs={epochs}']
+    command += [f'train_cfg.val_interval={epochs}']
     work_dir.mkdir(parents=True, exist_ok=True)
+    log = work_dir / 'output.txt'
     if not read_metrics(work_dir):
-        with open(work_dir / 'output.txt', 'w') as output:
-            subprocess.run(command, check=True, stdout=output, stderr=output)
+        with open(log, 'w') as output:
+            ended = subprocess.run(
+                command, check=False, stdout=output, stderr=output
+            )
+        if ended.returncode:
+            raise SystemExit(f'error: {work_dir.name} failed, see {log}')
     return read_metrics(work_dir)
 
 
@@ -113,8 +93,7 @@ def main() -> None:
         raise SystemExit(f'no such runs: {unknown}; there are {list(runs)}')
     results = {}
     for name in track_iter_progress(names):
-        folder = args.work_dir / name.replace(' ', '-')
-        results[name] = train(*runs[name], folder, args.epochs)
+        results[name] = train(runs[name], args.work_dir / name, args.epochs)
     print('\n' + format_table(results))
     path = args.work_dir / 'results.json'
     print(write_report(results, path, epochs=args.epochs))

@@ -12,6 +12,8 @@ from mmpretrain.structures import DataSample
 
 import m3i_mm.engine
 import m3i_mm.models  # noqa: F401
+from m3i_mm.evaluation.metrics import build_metrics
+from m3i_mm.models.pretrainers.targets import TextTarget
 from m3i_mm.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 
 pytestmark = pytest.mark.openmmlab
@@ -27,6 +29,7 @@ FILES = [
     for path in FILES
     if '_base_' not in path.parts and path.parent.name != 'instances'
 ]
+SETS = ('bank', 'others', 'seen', 'unseen')
 SMALL_INTERNIMAGE = dict(
     channels=8,
     depths=[1, 1, 1, 1],
@@ -71,6 +74,23 @@ def test_recipe_is_built_as_it_is(path):
     assert all(id(p) in found for p in model.parameters() if p.requires_grad)
     assert cfg.auto_scale_lr.base_batch_size > 0
     assert cfg.train_cfg.max_epochs > 0
+
+
+@pytest.mark.parametrize(
+    'path', [path for path in FILES if 'emoji' in path.name], ids=identify
+)
+def test_metrics_ask_for_what_the_model_has(path):
+    cfg = Config.fromfile(path)
+    with torch.device('meta' if 'resnet' not in path.name else 'cpu'):
+        model = MODELS.build(cfg.model)
+    has_text = any(
+        isinstance(objective.target, TextTarget)
+        for _, objective in model.named_objectives()
+    )
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        metrics = build_metrics(evaluator, list(SETS))
+        assert any(metric.needs_text for metric in metrics) == has_text
+        assert not all(metric.needs_text for metric in metrics)
 
 
 @pytest.mark.parametrize('path', FILES, ids=identify)

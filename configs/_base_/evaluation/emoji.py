@@ -2,7 +2,8 @@
 #
 # identity: the same concept drawn by a vendor that was never trained on
 # knn, linear: group and subgroup of unseen families by an unseen vendor
-# caption: image to text, of seen and of unseen families
+# caption: image to text, of seen and of unseen families; a model without a
+# text target leaves these out by val_evaluator = _base_.image_metrics
 evaluation_pipeline = [
     dict(type='m3i_mm.DecodeImage'),
     dict(type='m3i_mm.Background', color=(255, 255, 255)),
@@ -65,7 +66,7 @@ val_dataloader = dict(
     ),
 )
 on_unseen = dict(query='unseen', scaling='standardize')
-val_evaluator = [
+image_metrics = [
     dict(
         type='m3i_mm.InstanceRetrieval',
         field='concept',
@@ -78,6 +79,8 @@ val_evaluator = [
     dict(type='m3i_mm.KNNAccuracy', field='subgroup', k=10, **on_unseen),
     dict(type='m3i_mm.LinearProbe', field='group', **on_unseen),
     dict(type='m3i_mm.LinearProbe', field='subgroup', **on_unseen),
+]
+text_metrics = [
     dict(
         type='m3i_mm.ImageTextRetrieval', query='seen', prefix='caption_seen'
     ),
@@ -87,6 +90,7 @@ val_evaluator = [
         prefix='caption_unseen',
     ),
 ]
+val_evaluator = image_metrics + text_metrics
 val_cfg = dict(type='m3i_mm.FeatureEvalLoop')
 
 test_dataloader = val_dataloader

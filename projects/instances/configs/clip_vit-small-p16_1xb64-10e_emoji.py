@@ -9,3 +9,5 @@ model = dict(
         )
     ),
 )
+val_evaluator = _base_.image_metrics + _base_.text_metrics
+test_evaluator = val_evaluator

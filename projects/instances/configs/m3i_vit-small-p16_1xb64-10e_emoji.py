@@ -15,3 +15,5 @@ model = dict(
         ),
     ),
 )
+val_evaluator = _base_.image_metrics + _base_.text_metrics
+test_evaluator = val_evaluator

@@ -21,3 +21,6 @@ custom_hooks = [
     dict(type='m3i_mm.ResumeStateHook'),
     dict(type='m3i_mm.MomentumUpdateHook', start=0.99),
 ]
+# most rows have no text target
+val_evaluator = _base_.image_metrics
+test_evaluator = val_evaluator
