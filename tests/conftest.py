@@ -17,12 +17,20 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
-def _default_scope_ends_with_the_test():
-    """A runner leaves its scope behind, in which later lookups would run."""
+def _globals_end_with_the_test():
+    """A runner leaves its scope behind, in which later lookups would run.
+
+    And its visualizer, whose folder later runs would write to.
+    """
     yield
     from mmengine.registry import DefaultScope
+    from mmengine.visualization import Visualizer
 
-    DefaultScope._instance_dict.clear()
+    classes = [DefaultScope, Visualizer]
+    while classes:
+        owner = classes.pop()
+        owner._instance_dict.clear()
+        classes += owner.__subclasses__()
 
 
 @pytest.fixture
