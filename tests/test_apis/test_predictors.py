@@ -24,8 +24,8 @@ from m3i_mm.apis.retrieval import ImageRetriever, TextRetriever
 from m3i_mm.utils.checkpoint import CheckpointError
 
 CONFIGS = Path(__file__).parents[2] / 'projects/emoji/configs'
-MASK_RCNN = CONFIGS / 'mask-rcnn_resnet18_fpn_1xb4-6e_emoji-scenes.py'
-UPERNET = CONFIGS / 'upernet_resnet18_1xb4-12e_emoji-scenes.py'
+MASK_RCNN = CONFIGS / 'mask-rcnn_resnet18_fpn_1xb4-4e_emoji-scenes.py'
+UPERNET = CONFIGS / 'upernet_resnet18_1xb4-4e_emoji-scenes.py'
 
 CLASSIFIER = dict(
     default_scope='mmpretrain',

@@ -24,9 +24,9 @@ from projects.emoji.scenes import SceneSettings, generate_scenes
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'projects/emoji/configs'
 METRICS = {
-    'mask-rcnn_resnet18_fpn_1xb4-6e_emoji-scenes': 'coco/segm_mAP',
-    'mask-rcnn_resnet18_fpn_1xb4-6e_emoji-scenes-long-tail': 'lvis/bbox_AP',
-    'upernet_resnet18_1xb4-12e_emoji-scenes': 'mIoU',
+    'mask-rcnn_resnet18_fpn_1xb4-4e_emoji-scenes': 'coco/segm_mAP',
+    'mask-rcnn_resnet18_fpn_1xb4-4e_emoji-scenes-long-tail': 'lvis/bbox_AP',
+    'upernet_resnet18_1xb4-4e_emoji-scenes': 'mIoU',
 }
 
 

@@ -34,7 +34,7 @@ class Task:
 TASKS = (
     Task(
         'detection',
-        'projects/emoji/configs/mask-rcnn_resnet18_fpn_1xb4-6e_emoji-scenes.py',
+        'projects/emoji/configs/mask-rcnn_resnet18_fpn_1xb4-4e_emoji-scenes.py',
         {
             'box AP': 'coco/bbox_mAP',
             'box AP50': 'coco/bbox_mAP_50',
@@ -45,7 +45,7 @@ TASKS = (
     ),
     Task(
         'segmentation',
-        'projects/emoji/configs/upernet_resnet18_1xb4-12e_emoji-scenes.py',
+        'projects/emoji/configs/upernet_resnet18_1xb4-4e_emoji-scenes.py',
         {'mIoU': 'mIoU', 'pixel accuracy': 'aAcc'},
         scale=1.0,
     ),

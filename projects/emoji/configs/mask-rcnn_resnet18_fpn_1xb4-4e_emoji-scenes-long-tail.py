@@ -1,12 +1,13 @@
+# The same with the 94 subgroups as classes, evaluated as LVIS
 _base_ = [
     './_base_/backbone.py',
     './_base_/models/mask-rcnn.py',
-    './_base_/instances_scenes.py',
-    './_base_/schedule_6e.py',
+    './_base_/long-tail_scenes.py',
+    './_base_/schedule_4e.py',
     './_base_/detection_runtime.py',
 ]
 
-num_classes = 8
+num_classes = 94
 model = dict(
     backbone=_base_.backbone,
     neck=dict(in_channels=_base_.channels),
@@ -14,4 +15,6 @@ model = dict(
         bbox_head=dict(num_classes=num_classes),
         mask_head=dict(num_classes=num_classes),
     ),
+    # as for LVIS: rare classes have low scores
+    test_cfg=dict(rcnn=dict(score_thr=0.0001, max_per_img=300)),
 )

@@ -3,7 +3,7 @@ _base_ = [
     './_base_/backbone.py',
     'mmseg::_base_/models/upernet_r50.py',
     './_base_/semantic_scenes.py',
-    './_base_/schedule_12e.py',
+    './_base_/schedule_4e.py',
     'mmseg::_base_/default_runtime.py',
 ]
 
