@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mmengine.utils import track_iter_progress
 
-from m3i_mm.evaluation import format_table, write_report
+from m3i_mm.evaluation import write_report
+from m3i_mm.utils.benchmark import markdown_table
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path(__file__).parent / 'configs'
@@ -94,7 +95,11 @@ def main() -> None:
     results = {}
     for name in track_iter_progress(names):
         results[name] = train(runs[name], args.work_dir / name, args.epochs)
-    print('\n' + format_table(results))
+    rows = [
+        {'run': name, **{key: f'{value:.1f}' for key, value in found.items()}}
+        for name, found in results.items()
+    ]
+    print('\n' + markdown_table(rows, ['run', *METRICS]))
     path = args.work_dir / 'results.json'
     print(write_report(results, path, epochs=args.epochs))
 
