@@ -175,6 +175,9 @@ def test_shards_equal_the_doubled_batch(tmp_path):
             'm3i_mm.LayerDecayOptimWrapperConstructor'
         ),
         'optim_wrapper.paramwise_cfg': dict(layer_decay_rate=0.8),
+        # parameters of one element
+        'model.weights': dict(type='LearnedWeights'),
+        'model.objectives.text.likelihood.learnable': True,
     }
     train_two_processes(
         sharded(config(tmp_path / 'two', 4, **options)), tmp_path

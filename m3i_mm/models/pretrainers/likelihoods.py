@@ -84,7 +84,8 @@ class Boltzmann(BaseModule):
         super().__init__()
         if temperature <= 0:
             raise ValueError(f'temperature must be positive: {temperature}')
-        log_temperature = torch.tensor(temperature).log()
+        # (1, ), for FSDP cannot shard scalars
+        log_temperature = torch.tensor([temperature]).log()
         if learnable:
             self.log_temperature = nn.Parameter(log_temperature)
         else:
@@ -98,7 +99,8 @@ class Boltzmann(BaseModule):
     @property
     def temperature(self) -> Tensor:
         """The temperature in use, a scalar."""
-        return self.log_temperature.exp().clamp(min=self.min_temperature)
+        temperature = self.log_temperature.squeeze(0).exp()
+        return temperature.clamp(min=self.min_temperature)
 
     def forward(self, predictions: Tensor, target: Target) -> Tensor:
         """Compute the loss of each image.
@@ -199,7 +201,8 @@ class Gaussian(BaseModule):
         super().__init__()
         if variance <= 0:
             raise ValueError(f'variance must be positive: {variance}')
-        log_variance = torch.tensor(variance).log()
+        # (1, ), for FSDP cannot shard scalars
+        log_variance = torch.tensor([variance]).log()
         self.learnable = learnable
         if learnable:
             self.log_variance = nn.Parameter(log_variance)
@@ -213,7 +216,7 @@ class Gaussian(BaseModule):
     @property
     def variance(self) -> Tensor:
         """The variance in use, a scalar."""
-        return self.log_variance.exp()
+        return self.log_variance.squeeze(0).exp()
 
     def forward(self, predictions: Tensor, target: Target) -> Tensor:
         """Compute the loss of each image.

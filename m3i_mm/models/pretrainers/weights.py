@@ -44,13 +44,14 @@ class LearnedWeights(BaseModule):
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
-        # 2 sigma^2 = 1 in the beginning: plain sums
-        start = -torch.tensor(2.0).log()
+        # 2 sigma^2 = 1 in the beginning: plain sums; (1, ), for FSDP cannot
+        # shard scalars
+        start = -torch.tensor([2.0]).log()
         self.log_variances = nn.ParameterDict(
             {name: nn.Parameter(start.clone()) for name in names}
         )
 
     def forward(self, name: str, loss: Tensor) -> Tensor:
         """Weigh a loss, a scalar."""
-        log_variance = self.log_variances[name]
+        log_variance = self.log_variances[name].squeeze(0)
         return loss / (2 * log_variance.exp()) + log_variance / 2
