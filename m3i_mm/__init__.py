@@ -15,6 +15,7 @@ OPENMMLAB_LINE = check_dependencies()
 from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
 
 from .mmcv_importer import install_importer  # noqa: E402
+from .moved import install_moved_modules  # noqa: E402
 
 # A submodule instead of the distribution makes MMEngine take the directory of
 # that file, which is right for wheels, editable installs and checkouts alike.
@@ -24,6 +25,7 @@ if OPENMMLAB_LINE == 'onedl':
     # on `mmseg::` configs installs over it
     MODULE2PACKAGE['mmseg'] = 'mmseg.version'
 install_importer()
+install_moved_modules()
 
 __all__ = ['OPENMMLAB_LINE', '__version__', 'get_config_path']
 

@@ -44,7 +44,7 @@ def toy_config(toy_config_file, tmp_path):
     """The same, read, with an output folder of its own."""
     from mmengine.config import Config
 
-    from m3i_mm.utils.run_config import complete_dataloaders
+    from m3i_mm.runs.config import complete_dataloaders
 
     cfg = Config.fromfile(toy_config_file)
     cfg.work_dir = str(tmp_path)

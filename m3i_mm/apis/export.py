@@ -14,7 +14,7 @@ from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from m3i_mm.models.backbones import DCNv3
+from m3i_mm.models.internimage import DCNv3
 
 __all__ = [
     'build_part',

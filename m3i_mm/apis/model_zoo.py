@@ -22,8 +22,8 @@ from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 
 import m3i_mm
+from m3i_mm.checkpoints.loading import load_weights
 from m3i_mm.registry import MODELS
-from m3i_mm.utils.weights import load_weights
 
 __all__ = ['get_model', 'list_models']
 

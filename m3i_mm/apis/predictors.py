@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from m3i_mm.checkpoints.reading import read_checkpoint
+
 from ..engine.hooks.checkpoint_fit_hook import require_fit
-from ..utils.checkpoint import read_checkpoint
 from .prediction import Prediction, Predictor, read_image
 
 __all__ = ['Classifier', 'Detector', 'Segmentor', 'build_predictor']

@@ -14,8 +14,8 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 from torch.utils.data import Dataset
 
+from m3i_mm.checkpoints.loading import load_weights
 from m3i_mm.registry import MODELS
-from m3i_mm.utils.weights import load_weights
 
 from .dataloaders import NamedDataLoaders
 from .extraction import extract_features

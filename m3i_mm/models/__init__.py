@@ -4,12 +4,12 @@
 are not imported here; configs name their classes by the full path.
 """
 
-from m3i_mm.utils import checkpoint
+from m3i_mm.checkpoints import reading
 
 from .backbones import *  # noqa: F403
-from .classifiers import build_internimage_classifier  # noqa: F401
+from .internimage import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .pretrainers import *  # noqa: F403
 
-checkpoint.install()
+reading.install()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from mmengine.utils import track_iter_progress
 
+from m3i_mm.benchmarks.measure import markdown_table
 from m3i_mm.evaluation import write_report
-from m3i_mm.utils.benchmark import markdown_table
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path(__file__).parent / 'configs'

@@ -12,7 +12,7 @@ from m3i_mm.apis.export import (
     write_program,
 )
 from m3i_mm.models import build_internimage_classifier
-from m3i_mm.models.backbones import InternImage
+from m3i_mm.models.internimage import InternImage
 
 ARCH = dict(channels=8, depths=(1, 1, 1, 1), groups=(1, 2, 4, 8))
 SIZES = [(64, 96), (96, 64)]

@@ -21,7 +21,7 @@ from m3i_mm.apis.prediction import (
 )
 from m3i_mm.apis.predictors import build_predictor
 from m3i_mm.apis.retrieval import ImageRetriever, TextRetriever
-from m3i_mm.utils.checkpoint import CheckpointError
+from m3i_mm.checkpoints.reading import CheckpointError
 
 CONFIGS = Path(__file__).parents[2] / 'projects/emoji/configs'
 MASK_RCNN = CONFIGS / 'mask-rcnn_resnet18_fpn_1xb4-4e_emoji-scenes.py'

@@ -17,8 +17,8 @@ from m3i_mm.apis import (
     list_models,
 )
 from m3i_mm.apis.images import evaluation_view, list_images
+from m3i_mm.checkpoints.reading import CheckpointError
 from m3i_mm.datasets.faults import SampleError
-from m3i_mm.utils.checkpoint import CheckpointError
 
 TINY = dict(backbone=dict(arch='deit-tiny', img_size=32))
 KNN = 'vit-b16-m3i-pre_knn_in1k'

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from m3i_mm.checkpoints.reading import CheckpointError
 from m3i_mm.engine.hooks import ClassCountHook
-from m3i_mm.utils.checkpoint import CheckpointError
 
 pytestmark = pytest.mark.openmmlab
 

@@ -12,11 +12,11 @@ import toy.views  # noqa: F401
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
+from m3i_mm.checkpoints.reading import read_checkpoint
 from m3i_mm.engine import ZeroStrategy
-from m3i_mm.utils.checkpoint import read_checkpoint
-from m3i_mm.utils.cli import build_runner
-from m3i_mm.utils.distributed import setup_cpu_processes
-from m3i_mm.utils.run_config import complete_dataloaders
+from m3i_mm.runs.cli import build_runner
+from m3i_mm.runs.config import complete_dataloaders
+from m3i_mm.runs.processes import setup_cpu_processes
 
 TOYS = Path(__file__).parents[1] / 'toy'
 IN_ORDER = [0, 1, 2, 3, 4, 5, 6, 7]

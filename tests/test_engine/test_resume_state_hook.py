@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from torch import distributed, multiprocessing, nn
 from toy.shards import PIPELINE, write_shards
 
-from m3i_mm.utils import checkpoint
+from m3i_mm.checkpoints import reading
 
 pytestmark = pytest.mark.openmmlab
 
@@ -51,7 +51,7 @@ class StopHook(Hook):
 def run(urls, work_dir, workers, by_epoch, stop=None, resume=False, **kwargs):
     """Train on 6 batches an epoch, with a checkpoint every iteration."""
     init_default_scope('mmpretrain')
-    checkpoint.install()
+    reading.install()
     train_cfg = (
         dict(by_epoch=True, max_epochs=3)
         if by_epoch

@@ -8,7 +8,7 @@ import pytest
 import torch
 from toy.shards import write_shards
 
-from m3i_mm.utils import cli
+from m3i_mm.runs import cli
 
 # 26 samples in batches of 4: 6 iterations in each of 3 epochs
 LAST_ITERATION = 18

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from toy import squares
 
 from m3i_mm.registry import MODELS
-from m3i_mm.utils import cli
+from m3i_mm.runs import cli
 
 pytestmark = pytest.mark.openmmlab
 

@@ -155,7 +155,7 @@ def _shrink_numbers(node):
 
 def _shrink_internimage(backbone):
     """Four stages of one block; returns the channels of the stages."""
-    from m3i_mm.models.backbones.internimage_archs import ARCHS
+    from m3i_mm.models.internimage.archs import ARCHS
 
     arch = replace(
         ARCHS[backbone.arch],

@@ -8,14 +8,14 @@ import argparse
 
 import torch
 
-from m3i_mm.ops.deform_conv_v3 import available_backends
-from m3i_mm.utils.backbone_benchmark import COLUMNS, benchmark_backbone
-from m3i_mm.utils.benchmark import (
+from m3i_mm.benchmarks.backbone import COLUMNS, benchmark_backbone
+from m3i_mm.benchmarks.measure import (
     add_benchmark_arguments,
     environment,
     markdown_table,
     write_json,
 )
+from m3i_mm.ops.deform_conv_v3 import available_backends
 
 
 def parse_args() -> argparse.Namespace:

@@ -11,11 +11,8 @@ import argparse
 
 from mmengine.config import Config, DictAction
 
-from m3i_mm.datasets.benchmark import (
-    compare_pipelines,
-    find_bottleneck,
-    load_jpegs,
-)
+from m3i_mm.benchmarks.bottleneck import find_bottleneck
+from m3i_mm.benchmarks.pipelines import compare_pipelines, load_jpegs
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import torch
 
-from m3i_mm.utils.benchmark import (
-    add_benchmark_arguments,
-    copy_bandwidth,
-    environment,
-    markdown_table,
-    write_json,
-)
-from m3i_mm.utils.dcnv3_benchmark import (
+from m3i_mm.benchmarks.dcnv3 import (
     COLUMNS,
     benchmark_layer,
     contenders,
     layers_of,
     plot,
+)
+from m3i_mm.benchmarks.measure import (
+    add_benchmark_arguments,
+    copy_bandwidth,
+    environment,
+    markdown_table,
+    write_json,
 )
 
 

@@ -7,8 +7,8 @@ from mmengine.config import Config, DictAction
 
 import m3i_mm.engine
 import m3i_mm.models  # noqa: F401
-from m3i_mm.utils.benchmark import environment, markdown_table
-from m3i_mm.utils.pretrain_benchmark import (
+from m3i_mm.benchmarks.measure import environment, markdown_table
+from m3i_mm.benchmarks.pretraining import (
     Measurement,
     measure,
     method_models,

@@ -8,7 +8,7 @@ import argparse
 from mmengine.config import Config, DictAction
 
 import m3i_mm.engine  # noqa: F401
-from m3i_mm.utils.complexity import build_without_memory, count_complexity
+from m3i_mm.benchmarks.complexity import build_without_memory, count_complexity
 
 
 def parse_args() -> argparse.Namespace:

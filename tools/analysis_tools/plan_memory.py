@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from mmengine.config import Config, DictAction
 
 import m3i_mm.engine  # noqa: F401
-from m3i_mm.utils.memory_plan import STRATEGIES, plan_memory
+from m3i_mm.benchmarks.memory_plan import STRATEGIES, plan_memory
 
 GIB = 1 << 30
 

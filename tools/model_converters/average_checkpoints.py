@@ -2,8 +2,8 @@
 
 from argparse import ArgumentParser
 
-from m3i_mm.utils.checkpoint import CheckpointError
-from m3i_mm.utils.publish import average_checkpoints
+from m3i_mm.checkpoints.publishing import average_checkpoints
+from m3i_mm.checkpoints.reading import CheckpointError
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ files, and classifiers of fewer classes.
 
 import argparse
 
-from m3i_mm.models.backbones.internimage_conversion import (
+from m3i_mm.models.internimage.conversion import (
     STYLES,
     convert_internimage,
 )

@@ -13,8 +13,11 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from m3i_mm.models.downstream_checkpoint import check_names, convert_downstream
-from m3i_mm.utils.checkpoint import read_checkpoint
+from m3i_mm.checkpoints.reading import read_checkpoint
+from m3i_mm.models.internimage.released_detectors import (
+    check_names,
+    convert_downstream,
+)
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,7 +9,7 @@ import argparse
 
 from mmengine.config import Config, DictAction
 
-from m3i_mm.utils.data_root import move_data_root
+from m3i_mm.runs.data_root import move_data_root
 from m3i_mm.visualization import browse_batch
 
 

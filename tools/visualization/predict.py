@@ -10,8 +10,8 @@ from m3i_mm.apis.batch import predict_files
 from m3i_mm.apis.prediction import Predictor
 from m3i_mm.apis.predictors import build_predictor
 from m3i_mm.apis.retrieval import ImageRetriever, TextRetriever
+from m3i_mm.checkpoints.reading import CheckpointError
 from m3i_mm.datasets.faults import SampleError
-from m3i_mm.utils.checkpoint import CheckpointError
 
 ERRORS = (CheckpointError, FileNotFoundError, SampleError, ValueError)
 

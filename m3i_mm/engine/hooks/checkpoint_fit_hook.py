@@ -10,8 +10,9 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
+from m3i_mm.checkpoints.reading import CheckpointError
+
 from ...registry import HOOKS
-from ...utils.checkpoint import CheckpointError
 
 __all__ = ['CheckpointFitHook', 'require_fit']
 

@@ -9,8 +9,9 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from m3i_mm.checkpoints.reading import CheckpointError
+
 from ...registry import HOOKS
-from ...utils.checkpoint import CheckpointError
 
 __all__ = ['ClassCountHook']
 

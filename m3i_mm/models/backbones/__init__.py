@@ -1,8 +1,15 @@
-"""Backbones."""
+"""Backbones other than InternImage."""
 
-from .composite_internimage import CompositeInternImage
-from .dcnv3 import DCNv3
-from .internimage import InternImage
+from m3i_mm.moved import moved_names
+
 from .pixel_features import PixelFeatures
 
-__all__ = ['CompositeInternImage', 'DCNv3', 'InternImage', 'PixelFeatures']
+__all__ = ['PixelFeatures']
+
+__getattr__ = moved_names(
+    __name__,
+    dict.fromkeys(
+        ['CompositeInternImage', 'DCNv3', 'InternImage'],
+        'm3i_mm.models.internimage',
+    ),
+)

@@ -55,7 +55,7 @@ def read_cutouts(
     if not shards:
         raise FileNotFoundError(
             f'{folder} holds no {split}-*.tar.gz; '
-            'tools/dataset_converters/build_emoji.py builds them'
+            'projects/emoji/build_emoji.py builds them'
         )
     cutouts = []
     for sample in wds.WebDataset(shards, shardshuffle=False):

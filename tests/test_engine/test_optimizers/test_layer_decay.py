@@ -8,7 +8,7 @@ from torch import nn
 from toy.internimage import DATA
 
 from m3i_mm.engine.optimizers import LayerDecayOptimWrapperConstructor
-from m3i_mm.models.backbones import CompositeInternImage, InternImage
+from m3i_mm.models.internimage import CompositeInternImage, InternImage
 
 pytestmark = pytest.mark.openmmlab
 

@@ -1,0 +1,1 @@
+"""Speed, memory and operations of models, ops and data, as measured."""

@@ -1,0 +1,113 @@
+"""Write InternImage checkpoints in the style of one library or another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from m3i_mm.checkpoints.reading import CheckpointError, read_checkpoint
+
+from .released_names import (
+    BACKBONE_PARTS,
+    classifier_names,
+    official_names,
+)
+
+__all__ = ['STYLES', 'convert_internimage', 'select_classes']
+
+
+def _official(state: dict[str, Tensor]) -> dict[str, Any]:
+    return dict(model=state)
+
+
+def _mmpretrain(state: dict[str, Tensor]) -> dict[str, Any]:
+    return dict(meta={}, state_dict=classifier_names(state))
+
+
+def _backbone(state: dict[str, Tensor]) -> dict[str, Any]:
+    kept = {k: v for k, v in state.items() if k.startswith(BACKBONE_PARTS)}
+    return dict(meta={}, state_dict=kept)
+
+
+STYLES: dict[str, Callable[[dict[str, Tensor]], dict[str, Any]]] = dict(
+    official=_official, mmpretrain=_mmpretrain, backbone=_backbone
+)
+
+
+def select_classes(
+    state: Mapping[str, Tensor], class_map: str
+) -> dict[str, Tensor]:
+    """Keep some classes of the classifier, e.g. 1000 of ImageNet-22k.
+
+    Args:
+        state (Mapping[str, Tensor]): Tensors under official names.
+        class_map (str): Text file with the index of a kept class in each
+            line, such as the authors' ``map22kto1k.txt``.
+
+    Returns:
+        dict[str, Tensor]: The same with a smaller ``head``.
+
+    Raises:
+        CheckpointError: If there is no head, or it has no such class.
+    """
+    with open(class_map) as file:
+        indices = torch.tensor([int(line) for line in file if line.strip()])
+    if 'head.weight' not in state:
+        raise CheckpointError(
+            f'{class_map} selects classes, but the checkpoint has no head'
+        )
+    num_classes = len(state['head.weight'])
+    if not 0 <= int(indices.min()) <= int(indices.max()) < num_classes:
+        raise CheckpointError(
+            f'{class_map} names the classes {int(indices.min())} ... '
+            f'{int(indices.max())}, but the head has {num_classes}'
+        )
+    head = {
+        name: state[name][indices] for name in ('head.weight', 'head.bias')
+    }
+    return {**state, **head}
+
+
+def convert_internimage(
+    source: str,
+    target: str,
+    style: str,
+    class_map: str | None = None,
+    trust: bool = False,
+) -> int:
+    """Read any InternImage checkpoint and write it in another style.
+
+    Args:
+        source (str): A file of any kind that the backbone loads.
+        target (str): File to write. If it ends in ``.safetensors``, the
+            tensors are written flat in that format, else by torch.
+        style (str): ``'official'``: backbone and head under the authors'
+            names. ``'mmpretrain'``: for MMPretrain's ``ImageClassifier``.
+            ``'backbone'``: the backbone alone.
+        class_map (str, optional): See :func:`select_classes`.
+        trust (bool): See :func:`m3i_mm.checkpoints.reading.read_checkpoint`.
+
+    Returns:
+        int: Number of tensors written.
+
+    Raises:
+        CheckpointError: If the source holds no InternImage, or the class map
+            does not fit it.
+    """
+    state = official_names(read_checkpoint(source, trust=trust))
+    if class_map is not None:
+        state = select_classes(state, class_map)
+    content = STYLES[style](state)
+    tensors = content['model' if style == 'official' else 'state_dict']
+    os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
+    if target.endswith('.safetensors'):
+        from safetensors.torch import save_file
+
+        save_file({k: v.contiguous() for k, v in tensors.items()}, target)
+    else:
+        torch.save(content, target)
+    return len(tensors)

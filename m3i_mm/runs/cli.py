@@ -1,0 +1,285 @@
+"""The command lines of ``tools/train.py`` and ``tools/test.py``.
+
+One training and one test script serve pre-training, classification,
+detection and segmentation: the ``default_scope`` of the config says which.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Any
+
+import mmengine
+from mmengine.config import Config, DictAction
+from mmengine.evaluator import DumpResults, Evaluator
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from m3i_mm.checkpoints.reading import CheckpointError, install
+from m3i_mm.engine.hooks import CheckpointFitHook
+from m3i_mm.engine.nonfinite import NonFiniteLossError
+
+from .config import (
+    complete_dataloaders,
+    enable_mixed_precision,
+    scale_learning_rate,
+    set_resume,
+    set_work_dir,
+)
+from .config_check import (
+    ConfigError,
+    check_config,
+    check_overrides,
+    explained_errors,
+)
+from .data_root import move_data_root
+from .processes import end_processes, setup_cpu_processes
+
+__all__ = ['main_test', 'main_train']
+
+
+def _parser(description: str) -> ArgumentParser:
+    parser = ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        metavar='FOLDER',
+        help='where logs and checkpoints go (default: work_dirs/CONFIG)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override entries of the config, as optim_wrapper.optimizer.lr='
+        '1e-3 or key="[(a,b),(c,d)]"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm'],
+        default='none',
+        help='what started the processes; dist_*.sh and slurm_*.sh set it',
+    )
+    parser.add_argument(
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help='passed by torch.distributed.launch',
+    )
+    return parser
+
+
+def train_parser() -> ArgumentParser:
+    """Return the parser of ``tools/train.py``."""
+    parser = _parser('Pre-train or fine-tune the model of a config.')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='continue from a checkpoint; without a value from the last one '
+        'in the work folder',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='train with mixed precision, bfloat16 unless '
+        'optim_wrapper.dtype says otherwise',
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by the effective batch (processes x '
+        'batch x accumulation) over auto_scale_lr.base_batch_size',
+    )
+    parser.add_argument(
+        '--seed', type=int, help='random seed (default: that of the config)'
+    )
+    parser.add_argument(
+        '--no-validate',
+        action='store_true',
+        help='do not evaluate during the training',
+    )
+    return parser
+
+
+def test_parser() -> ArgumentParser:
+    """Return the parser of ``tools/test.py``."""
+    parser = _parser('Evaluate a checkpoint as the config says.')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help='write the metrics (.json, .yaml) or the predictions (.pkl)',
+    )
+    parser.add_argument(
+        '--show-dir',
+        metavar='FOLDER',
+        help='draw the predictions into this folder',
+    )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="use the config's tta_model and tta_pipeline",
+    )
+    return parser
+
+
+def load_config(args: Namespace, mode: str) -> Config:
+    """Read the config of a command line and merge its common arguments.
+
+    Args:
+        args (Namespace): What :func:`train_parser` or :func:`test_parser`
+            returned.
+        mode (str): ``'train'`` or ``'test'``.
+
+    Returns:
+        Config: The config, checked.
+
+    Raises:
+        ConfigError: If the config cannot work as it is written.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not os.path.isfile(args.config) and '::' not in args.config:
+        raise ConfigError(f'there is no config file {args.config!r}')
+    cfg = Config.fromfile(args.config)
+    check_overrides(cfg, args.cfg_options)
+    if 'data_root' in args.cfg_options:
+        move_data_root(cfg, args.cfg_options['data_root'])
+    cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    set_work_dir(cfg, args.work_dir)
+    complete_dataloaders(cfg)
+    check_config(cfg, mode)
+    return cfg
+
+
+def build_runner(cfg: Config) -> Any:
+    """Build the runner that a config asks for.
+
+    Args:
+        cfg (Config): A complete config.
+
+    Returns:
+        Runner | FlexibleRunner: The runner.
+    """
+    if 'runner_type' in cfg:
+        runner = RUNNERS.build(cfg)
+    else:
+        runner = Runner.from_cfg(cfg)
+    runner.register_hook(CheckpointFitHook())
+    return runner
+
+
+def _train(args: Namespace) -> None:
+    cfg = load_config(args, 'train')
+    set_resume(cfg, args.resume)
+    if args.amp:
+        enable_mixed_precision(cfg)
+    if args.auto_scale_lr:
+        cfg.setdefault('auto_scale_lr', {}).enable = True
+    if args.seed is not None:
+        cfg.setdefault('randomness', {}).seed = args.seed
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    setup_cpu_processes(cfg)
+    batch_and_rate = scale_learning_rate(cfg)
+    with explained_errors(cfg):
+        runner = build_runner(cfg)
+        runner.logger.info(batch_and_rate)
+        runner.train()
+
+
+def _test(args: Namespace) -> None:
+    cfg = load_config(args, 'test')
+    if not os.path.isfile(args.checkpoint) and '://' not in args.checkpoint:
+        raise ConfigError(f'there is no checkpoint {args.checkpoint!r}')
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.tta:
+        _use_test_time_augmentation(cfg)
+    if args.show_dir:
+        _draw_predictions(cfg, args.show_dir)
+    setup_cpu_processes(cfg)
+    with explained_errors(cfg):
+        runner = build_runner(cfg)
+        dump = args.out and args.out.endswith(('.pkl', '.pickle'))
+        if dump:
+            _evaluator(runner).metrics.append(DumpResults(args.out))
+        metrics = runner.test()
+    if args.out and not dump and runner.rank == 0:
+        mmengine.dump(metrics, args.out)
+
+
+def _evaluator(runner: Any) -> Evaluator:
+    loop = runner.test_loop
+    if not hasattr(loop, 'evaluator'):
+        raise ConfigError(
+            f'--out: {type(loop).__name__} keeps no predictions to pickle, '
+            'its metrics go to a .json or .yaml file'
+        )
+    return loop.evaluator
+
+
+def _use_test_time_augmentation(cfg: Config) -> None:
+    for key in ('tta_model', 'tta_pipeline'):
+        if key not in cfg:
+            raise ConfigError(f'--tta: {cfg.filename} has no {key!r}')
+    cfg.model = dict(**cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def _draw_predictions(cfg: Config, folder: str) -> None:
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise ConfigError(
+            f'--show-dir: {cfg.filename} has no default_hooks.visualization'
+        )
+    if cfg.get('default_scope') in ('mmdet', 'mmseg'):
+        hook.draw = True
+        cfg.visualizer.save_dir = folder
+    else:
+        hook.update(enable=True, out_dir=folder)
+
+
+def _run(
+    main: Any, parser: ArgumentParser, arguments: Sequence[str] | None
+) -> None:
+    args = parser.parse_args(arguments)
+    install()
+    try:
+        main(args)
+    except (ConfigError, CheckpointError, NonFiniteLossError) as error:
+        raise SystemExit(f'error: {error}') from error
+    end_processes()
+
+
+def main_train(arguments: Sequence[str] | None = None) -> None:
+    """Run ``tools/train.py``.
+
+    Args:
+        arguments (Sequence[str] | None): The command line. Defaults to that
+            of the process.
+
+    Raises:
+        SystemExit: With one line, if the config or a checkpoint is wrong or
+            a loss was not finite.
+    """
+    _run(_train, train_parser(), arguments)
+
+
+def main_test(arguments: Sequence[str] | None = None) -> None:
+    """Run ``tools/test.py``.
+
+    Args:
+        arguments (Sequence[str] | None): The command line. Defaults to that
+            of the process.
+
+    Raises:
+        SystemExit: With one line, if the config or checkpoint is wrong.
+    """
+    _run(_test, test_parser(), arguments)
