@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import os.path as osp
-import tarfile
-import zipfile
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from m3i_mm.registry import DATASETS
 
-from ..faults import SampleError
 from .base import Sample, Source
+from .image_root import ImageRoot
 
 if TYPE_CHECKING:
     import pyarrow
@@ -142,76 +139,3 @@ class ImageTextListSource(Source):
             fields['label'] = fields.pop(self.label)
         sample: Sample = dict(sample_key=f'{index}:{path}', fields=fields)
         return {**sample, **self.files.locate(path)}
-
-
-class ImageRoot:
-    """A folder or archive that pictures are taken from by path.
-
-    Args:
-        root (str): A folder, a ``.zip``, or an uncompressed ``.tar``.
-
-    Raises:
-        FileNotFoundError: If it does not exist.
-        ValueError: If it is an archive that cannot be read.
-    """
-
-    def __init__(self, root: str) -> None:
-        if not osp.exists(root):
-            raise FileNotFoundError(f'There is no folder or archive {root!r}')
-        self.root = root
-        self.is_folder = osp.isdir(root)
-        self._members: dict[str, tuple[int, int]] | None = None
-        self._archive: tuple[int, Any] | None = None
-        try:
-            if not self.is_folder and not zipfile.is_zipfile(root):
-                self._members = _tar_members(root)
-        except (tarfile.TarError, OSError) as error:
-            raise ValueError(
-                f'{root} is no readable .zip or uncompressed .tar: {error}'
-            ) from error
-
-    def locate(self, path: str) -> dict[str, Any]:
-        """Return ``img_path``, or ``img_bytes`` from the archive.
-
-        Raises:
-            SampleError: If the archive has no such member.
-        """
-        if self.is_folder:
-            return dict(img_path=osp.join(self.root, path))
-        try:
-            return dict(img_bytes=self._read(path))
-        except (KeyError, OSError, zipfile.BadZipFile) as error:
-            raise SampleError(
-                'image', path, f'cannot read it in {self.root}: {error}'
-            ) from error
-
-    def _read(self, path: str) -> bytes:
-        archive = self._open()
-        if self._members is None:
-            return archive.read(path)
-        offset, size = self._members[path]
-        archive.seek(offset)
-        return archive.read(size)
-
-    def _open(self) -> Any:
-        # processes must not share the position in an open file
-        if self._archive is None or self._archive[0] != os.getpid():
-            opened: Any = (
-                zipfile.ZipFile(self.root)
-                if self._members is None
-                else open(self.root, 'rb')  # noqa: SIM115
-            )
-            self._archive = os.getpid(), opened
-        return self._archive[1]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), '_archive': None}
-
-
-def _tar_members(root: str) -> dict[str, tuple[int, int]]:
-    with tarfile.open(root, 'r:') as archive:
-        return {
-            member.name: (member.offset_data, member.size)
-            for member in archive
-            if member.isreg()
-        }
