@@ -10,7 +10,8 @@ from typing import Any
 import mmcv
 from rich.progress import track
 
-from .images import SUFFIXES
+from m3i_mm.datasets.images import IMAGE_SUFFIXES
+
 from .prediction import ImageError, Predictor
 
 __all__ = ['collect_images', 'predict_files']
@@ -58,11 +59,11 @@ def _images_below(path: Path) -> list[tuple[Path, Path]]:
     images = [
         (image, image.relative_to(path))
         for image in sorted(path.rglob('*'))
-        if image.suffix.lower() in SUFFIXES
+        if image.suffix.lower() in IMAGE_SUFFIXES
     ]
     if not images:
         raise FileNotFoundError(
-            f'{path} holds no image ({", ".join(SUFFIXES)})'
+            f'{path} holds no image ({", ".join(IMAGE_SUFFIXES)})'
         )
     return images
 

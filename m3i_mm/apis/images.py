@@ -11,9 +11,10 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
 from mmengine.registry import DefaultScope
 
+from m3i_mm.datasets.images import IMAGE_SUFFIXES
+
 __all__ = ['batches', 'evaluation_view', 'list_images']
 
-SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 Image = str | Path | np.ndarray
 
 
@@ -35,7 +36,7 @@ def list_images(images: Image | Sequence[Image]) -> list[Image]:
         found: list[Image] = [
             path
             for path in sorted(Path(images).iterdir())
-            if path.suffix.lower() in SUFFIXES
+            if path.suffix.lower() in IMAGE_SUFFIXES
         ]
         if not found:
             raise FileNotFoundError(f'There is no image in {images}')

@@ -81,16 +81,17 @@ class TestDecode:
     def test_reduction_is_as_strong_as_the_view_allows(self):
         big = cv2.resize(IMAGE, (640, 480))
         content = cv2.imencode('.jpg', big)[1].tobytes()
-        image = JpegImage(content, 'k1')
+        image = JpegImage(content, (480, 640), 'k1')
         assert image.shape == (480, 640, 3)
         assert [image.pixels(s)[1] for s in (9, 4.1, 3.9, 0.5)] == [8, 4, 2, 1]
         assert image.pixels(8)[1] == 8
-        assert JpegImage(content, 'k1').pixels(5)[0].shape == (120, 160, 3)
-        again = JpegImage(content, 'k1')
+        fresh = JpegImage(content, (480, 640), 'k1')
+        assert fresh.pixels(5)[0].shape == (120, 160, 3)
+        again = JpegImage(content, (480, 640), 'k1')
         again.pixels(1)
         assert again.pixels(8)[1] == 1  # decoded already
         with pytest.raises(SampleError, match='image fault in k1'):
-            JpegImage(content[:10], 'k1')
+            JpegImage(content[:10], (480, 640), 'k1').pixels(1)
 
     def test_files(self, tmp_path):
         path = tmp_path / 'a.png'

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..faults import SampleError
+from ..images import decode
 from ..source_dataset import SourceDataset
 from ..sources import Source
-from ..transforms.loading import decode
 from .pack import image_content
 from .parallel import map_processes
 

@@ -12,17 +12,14 @@ import webdataset as wds
 from rich.progress import track
 
 from ..faults import SampleError
+from ..images import decode, read_header, read_image_file
 from ..order import SampleOrder
 from ..source_dataset import SourceDataset
 from ..sources import Source
-from ..transforms.loading import decode
 from .parallel import map_processes
 from .shards import sha256, shard_index, to_json
 
 __all__ = ['pack_shards', 'unpack_shards']
-
-# what a picture begins with
-MAGIC = {b'\xff\xd8\xff': 'jpg', b'\x89PNG': 'png', b'RIFF': 'webp'}
 
 
 def pack_shards(
@@ -163,7 +160,8 @@ def _encode(sample: dict[str, Any]) -> dict[str, bytes]:
     """Return the files of a sample by suffix."""
     content = image_content(sample)
     fields = sample['fields']
-    files = {_suffix(content, sample['sample_key']): content}
+    suffix = read_header(content, sample['sample_key']).suffix
+    files = {suffix[1:]: content}
     # texts and labels in the form of other readers, too
     if isinstance(fields.get('text'), str):
         files['txt'] = fields['text'].encode()
@@ -182,19 +180,11 @@ def image_content(sample: dict[str, Any]) -> bytes:
     key = sample['sample_key']
     content = sample.get('img_bytes')
     if content is None:
-        try:
-            content = Path(sample['img_path']).read_bytes()
-        except (KeyError, OSError) as error:
-            raise SampleError('image', key, f'no picture: {error}') from error
+        if 'img_path' not in sample:
+            raise SampleError('image', key, 'the sample has no picture')
+        content = read_image_file(sample['img_path'], key)
     decode(content, key)
     return content
-
-
-def _suffix(content: bytes, key: str) -> str:
-    for magic, suffix in MAGIC.items():
-        if content.startswith(magic):
-            return suffix
-    raise SampleError('image', key, 'it is no JPEG, PNG or WebP')
 
 
 def unpack_shards(source: Source, out: Path) -> int:
@@ -216,11 +206,11 @@ def unpack_shards(source: Source, out: Path) -> int:
             try:
                 sample = reader.load_raw(position)
                 content = image_content(sample)
-                suffix = _suffix(content, sample['sample_key'])
+                suffix = read_header(content, sample['sample_key']).suffix
             except SampleError as fault:
                 print(f'left out: {fault}')
                 continue
-            name = f'images/{position:09d}.{suffix}'
+            name = f'images/{position:09d}{suffix}'
             (out / name).write_bytes(content)
             row = dict(sample['fields'], image=name)
             file.write(json.dumps(row, ensure_ascii=False) + '\n')

@@ -10,11 +10,10 @@ import numpy as np
 
 from m3i_mm.registry import DATASETS
 
+from ..images import IMAGE_SUFFIXES
 from .base import Sample, Source
 
 __all__ = ['ImageFolderSource', 'ImageNetSource']
-
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff')
 
 
 @DATASETS.register_module()
@@ -64,7 +63,7 @@ class ImageFolderSource(Source):
         if not paths:
             raise FileNotFoundError(
                 f'There are no pictures in {ann_file or root!r}; looked for '
-                f'{", ".join(SUFFIXES)}'
+                f'{", ".join(IMAGE_SUFFIXES)}'
             )
         # arrays are shared by forked workers, lists of strings are not
         self.paths = np.array([os.fsencode(path) for path in paths])
@@ -148,7 +147,7 @@ def _find_images(root: str) -> Iterator[str]:
         relative = osp.relpath(folder, root)
         prefix = '' if relative == '.' else relative.replace(os.sep, '/') + '/'
         for file in files:
-            if file.lower().endswith(SUFFIXES):
+            if file.lower().endswith(IMAGE_SUFFIXES):
                 yield prefix + file
 
 

@@ -18,13 +18,12 @@ from webdataset.tariterators import (
 
 from m3i_mm.registry import DATASETS
 
-from ..faults import SampleError
+from ..faults import SampleError, as_fault
+from ..images import IMAGE_SUFFIXES
 from .base import Sample, Source
 from .shard_urls import expand_urls, find_sizes, is_remote
 
 __all__ = ['ShardSource', 'read_shard']
-
-IMAGE_SUFFIXES = ('jpg', 'jpeg', 'png', 'webp')
 
 
 def open_shard(url: str) -> IO[bytes]:
@@ -59,7 +58,8 @@ def read_shard(url: str) -> Iterator[Sample]:
 class ShardSource(Source):
     """Samples in WebDataset shards.
 
-    A file ``.jpg``, ``.jpeg``, ``.png`` or ``.webp`` is the picture. The
+    A file with one of the suffixes of pictures
+    (:data:`~m3i_mm.datasets.images.IMAGE_SUFFIXES`) is the picture. The
     entries of a ``.json`` file become fields, the content of ``.txt`` the
     field ``text`` and that of ``.cls`` the integer field ``label``.
 
@@ -189,13 +189,11 @@ def parse_sample(files: Sample) -> Sample:
     key = files['__key__']
     sample: Sample = {'sample_key': key, 'fields': {}}
     for suffix, content in files.items():
-        if suffix in IMAGE_SUFFIXES:
+        if f'.{suffix}' in IMAGE_SUFFIXES:
             sample['img_bytes'] = content
             continue
-        try:
+        with as_fault(suffix, key):
             sample['fields'].update(_parse_fields(suffix, content))
-        except ValueError as error:
-            raise SampleError(suffix, key, str(error)) from error
     return sample
 
 
@@ -206,7 +204,7 @@ def _parse_fields(suffix: str, content: bytes) -> dict[str, Any]:
             raise ValueError(f'expected an object, got {type(fields)}')
         return fields
     if suffix == 'txt':
-        return {'text': content.decode()}
+        return {'text': content.decode('utf-8-sig')}
     if suffix == 'cls':
         return {'label': int(content)}
     return {}

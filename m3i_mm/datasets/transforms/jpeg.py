@@ -2,81 +2,32 @@
 
 from __future__ import annotations
 
-import io
-
-import cv2
 import numpy as np
-from PIL import Image
 
-from ..faults import SampleError
+from ..faults import SampleError, as_fault
+from ..images import REDUCTIONS, decode_jpeg
 
-try:
-    import simplejpeg
-except ImportError:  # the same pixels, a quarter slower
-    simplejpeg = None
-
-__all__ = ['JpegImage', 'decode_jpeg']
-
-REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-
-
-def decode_jpeg(
-    content: bytes, reduction: int = 1, size: tuple[int, int] | None = None
-) -> np.ndarray | None:
-    """Decode a JPEG, at a fraction of its size by scaling the DCT.
-
-    Args:
-        content (bytes): The encoded picture.
-        reduction (int): Its sides are divided by 1, 2, 4 or 8.
-        size (tuple[int, int], optional): Height and width of the whole
-            picture; needed for a reduction.
-
-    Returns:
-        np.ndarray: BGR (H, W, 3) uint8, or None if it cannot be decoded.
-    """
-    # the orientation that a camera noted is left to OpenCV
-    if simplejpeg is not None and b'Exif\0' not in content[:64]:
-        height, width = size or (0, 0)
-        try:
-            return simplejpeg.decode_jpeg(
-                content,
-                'BGR',
-                min_height=-(-height // reduction) if reduction > 1 else 0,
-                min_width=-(-width // reduction) if reduction > 1 else 0,
-            )
-        except ValueError:
-            pass  # truncated or unusual: OpenCV reads more of them
-    buffer = np.frombuffer(content, np.uint8)
-    return cv2.imdecode(buffer, REDUCED[reduction])
+__all__ = ['JpegImage']
 
 
 class JpegImage:
     """A picture with a known size whose pixels are decoded on demand.
 
     Args:
-        content (bytes): The encoded picture, without a noted orientation.
+        content (bytes): The encoded picture, stored upright.
+        size (tuple[int, int]): Its height and width.
         key (str): The sample, for messages.
 
     Attributes:
         shape (tuple[int, int, int]): Height, width and 3 channels.
-
-    Raises:
-        SampleError: If the header cannot be read.
     """
 
-    def __init__(self, content: bytes, key: str) -> None:
+    def __init__(
+        self, content: bytes, size: tuple[int, int], key: str
+    ) -> None:
         self.content = content
         self.key = key
-        try:
-            width, height = Image.open(io.BytesIO(content)).size
-        except (OSError, ValueError) as error:
-            raise SampleError('image', key, str(error)) from error
-        self.shape = height, width, 3
+        self.shape = *size, 3
         self._decoded: dict[int, np.ndarray] = {}
 
     def pixels(self, shrink: float) -> tuple[np.ndarray, int]:
@@ -92,12 +43,13 @@ class JpegImage:
         Raises:
             SampleError: If the picture cannot be decoded.
         """
-        wanted = max(r for r in REDUCED if r <= max(shrink, 1))
+        wanted = max(r for r in REDUCTIONS if r <= max(shrink, 1))
         # what another view has decoded will do if it is no smaller
         known = [r for r in self._decoded if r <= wanted]
         if known:
             return self._decoded[max(known)], max(known)
-        pixels = decode_jpeg(self.content, wanted, self.shape[:2])
+        with as_fault('image', self.key):
+            pixels = decode_jpeg(self.content, wanted, self.shape[:2])
         if pixels is None:
             raise SampleError('image', self.key, 'cannot decode the JPEG')
         self._decoded[wanted] = pixels

@@ -12,7 +12,13 @@ from mmcv.transforms import BaseTransform
 from m3i_mm.registry import TRANSFORMS
 
 from ..faults import SampleError
-from .jpeg import JpegImage, decode_jpeg
+from ..images import (
+    MAX_PIXELS,
+    decode,
+    read_header,
+    read_image_file,
+)
+from .jpeg import JpegImage
 
 __all__ = ['Background', 'DecodeImage', 'require_three_channels']
 
@@ -26,91 +32,56 @@ class DecodeImage(BaseTransform):
     **Added Keys:** ``img`` (H, W, 3 or 4) uint8, ``img_shape`` and
     ``ori_shape`` (H, W)
 
-    Grey pictures get three channels, 16 bits become 8, the orientation that a
-    camera noted is applied, and an alpha channel that hides nothing goes.
+    See :func:`~m3i_mm.datasets.images.decode` for what becomes of
+    grey values, depths, palettes, orientations and transparency.
 
     Args:
         reduce (bool): Leave JPEG pictures encoded until the views are cut,
             which then decode them at half, a quarter or an eighth of their
             size where the view is smaller still. All other transforms come
             after the cut. Defaults to False.
+        max_pixels (int): Larger pictures are faults: a header of a few bytes
+            can ask for any amount of memory. Defaults to 89 million.
     """
 
-    def __init__(self, reduce: bool = False) -> None:
+    def __init__(
+        self, reduce: bool = False, max_pixels: int = MAX_PIXELS
+    ) -> None:
         super().__init__()
         self.reduce = reduce
+        self.max_pixels = max_pixels
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Decode ``img_bytes``, or the file ``img_path``.
 
         Raises:
-            SampleError: If there is no picture or it cannot be decoded.
+            SampleError: If there is no picture, it cannot be decoded, or it
+                is too large.
         """
         img = results.get('img')
         if img is None:
-            content = _content(results)
-            lazy = self.reduce and _is_plain_jpeg(content)
-            make = JpegImage if lazy else decode
-            img = make(content, results['sample_key'])
+            img = self._decode(
+                _content(results, self.max_pixels), results['sample_key']
+            )
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
 
+    def _decode(self, content: bytes, key: str) -> np.ndarray | JpegImage:
+        if self.reduce:
+            header = read_header(content, key, self.max_pixels)
+            if header.plain_jpeg:
+                return JpegImage(content, (header.height, header.width), key)
+        return decode(content, key, self.max_pixels)
 
-def _content(results: dict[str, Any]) -> bytes:
+
+def _content(results: dict[str, Any], max_pixels: int) -> bytes:
     if 'img_bytes' in results:
         return results.pop('img_bytes')
     key = results['sample_key']
     if 'img_path' not in results:
         raise SampleError('image', key, 'the sample has no picture')
-    try:
-        with open(results['img_path'], 'rb') as file:
-            return file.read()
-    except OSError as error:
-        raise SampleError('image', key, str(error)) from error
-
-
-def _is_plain_jpeg(content: bytes) -> bool:
-    """Whether it is a JPEG without a noted orientation."""
-    return content[:2] == b'\xff\xd8' and b'Exif\0' not in content[:64]
-
-
-def decode(content: bytes, key: str) -> np.ndarray:
-    """Decode a picture.
-
-    Args:
-        content (bytes): An encoded picture (JPEG, PNG, WebP ...).
-        key (str): The sample, for the message.
-
-    Returns:
-        np.ndarray: BGR (H, W, 3) or, where transparent, BGRA (H, W, 4) uint8.
-
-    Raises:
-        SampleError: If it cannot be decoded.
-    """
-    img = None
-    if content:
-        buffer = np.frombuffer(content, np.uint8)
-        try:
-            if content[:2] == b'\xff\xd8':
-                img = decode_jpeg(content)
-            else:
-                img = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
-        except cv2.error as error:
-            raise SampleError('image', key, str(error)) from error
-    if img is None:
-        raise SampleError('image', key, f'cannot decode {len(content)} bytes')
-    return _eight_bit_color(img)
-
-
-def _eight_bit_color(img: np.ndarray) -> np.ndarray:
-    if img.dtype == np.uint16:
-        img = (img >> 8).astype(np.uint8)
-    if img.ndim == 2:
-        return cv2.cvtColor(img, cv2.COLOR_GRAY2BGR)
-    if img.shape[2] == 4 and (img[..., 3] == 255).all():
-        return np.ascontiguousarray(img[..., :3])
-    return img
+    return read_image_file(results['img_path'], key, max_pixels)
 
 
 @TRANSFORMS.register_module()
