@@ -1,11 +1,13 @@
 """Transforms against slow definitions, and their complaints."""
 
 import colorsys
+import datetime
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import Compose
 from toy.shards import picture
 
 from m3i_mm.datasets.faults import SampleError
@@ -261,6 +263,14 @@ class TestLabels:
         assert found['gt_label'] == 5
         assert torch.equal(found['group'], torch.tensor(1))
 
+    @pytest.mark.parametrize('value', [3, 3.0, '3', '3.0', np.int64(3)])
+    def test_one_number_however_it_is_written(self, value):
+        assert Labels()(sample(label=value))['gt_label'] == 3
+        classes = dict(gt_label=['0', '1', '2', '3'])
+        if isinstance(value, int | np.integer) or value == '3':
+            named = Labels(classes=classes)(sample(label=value))
+            assert named['gt_label'] == 3
+
     @pytest.mark.parametrize('value', [-1, 10])
     def test_out_of_range(self, value):
         transform = Labels(num_classes=dict(gt_label=10))
@@ -272,8 +282,9 @@ class TestLabels:
     def test_mistakes(self):
         with pytest.raises(KeyError, match=r"'k1' of here has no field 'la"):
             Labels()(sample(text='x'))
-        with pytest.raises(ValueError, match='not a number'):
-            Labels()(sample(label='cat'))
+        for value in ('cat', '', None, float('nan'), 3.5, '3.5', [3], 'inf'):
+            with pytest.raises(ValueError, match='is not a number'):
+                Labels()(sample(label=value))
         named = Labels(classes=dict(gt_label=['cat']))
         with pytest.raises(ValueError, match='not a known class name'):
             named(sample(label='dog'))
@@ -293,7 +304,13 @@ class TestText:
                 found.add(transform(sample(text=['p', 'q']))['text'])
         assert found == {'p', 'q', 'a p', 'a q'}
 
-    @pytest.mark.parametrize('text', ['', '  ', [], ['']])
+    @pytest.mark.parametrize(
+        'text',
+        [
+            *('', '  ', [], [''], None, float('nan'), np.float32('nan')),
+            *([None, ''], '\u200b', '\ufeff', b'', np.array([])),
+        ],
+    )
     def test_empty(self, text):
         with pytest.raises(ValueError, match="'k1' is empty"):
             ChooseText()(sample(text=text))
@@ -301,6 +318,45 @@ class TestText:
     def test_empty_can_be_skipped(self):
         with pytest.raises(SampleError, match='text fault in k1'):
             ChooseText(skip_empty=True)(sample(text=''))
+
+    @pytest.mark.parametrize(
+        ('value', 'wanted'),
+        [
+            ('None', 'None'),
+            ('null', 'null'),
+            (1984, '1984'),
+            (0, '0'),
+            (2.5, '2.5'),
+            ('007', '007'),
+            (datetime.date(2020, 1, 2), '2020-01-02'),
+            (b'caf\xc3\xa9', 'café'),
+            (['', None, 'one', float('nan'), ' '], 'one'),
+            (['&nbsp;', '\u200b', 'one'], 'one'),
+            (np.array(['one', '']), 'one'),
+        ],
+    )
+    def test_texts_keep_their_writing(self, value, wanted):
+        assert ChooseText()(sample(text=value))['text'] == wanted
+        found = ChooseText('a {text}')(sample(text=value))
+        assert found['text'] == f'a {wanted}'
+
+    def test_lists_without_what_is_empty(self):
+        found = ChooseText('{keywords}')(sample(keywords=['a', None, '', 'b']))
+        assert found['text'] == 'a, b'
+        found = ChooseText('no. {n:03d}')(sample(n=7))
+        assert found['text'] == 'no. 007'
+
+    def test_bytes_in_another_encoding_are_a_fault(self):
+        with pytest.raises(SampleError, match='text fault in k1'):
+            ChooseText()(sample(text=b'caf\xe9'))
+
+    @pytest.mark.parametrize('text', ['&nbsp;', '&amp;nbsp; &#8203;'])
+    def test_empty_after_cleaning(self, text):
+        skip = [ChooseText(skip_empty=True), CleanText(), Tokenize()]
+        with pytest.raises(SampleError, match='text fault in k1'):
+            Compose(skip)(sample(text=text))
+        with pytest.raises(ValueError, match="'k1' is empty"):
+            Compose([ChooseText(), CleanText()])(sample(text=text))
 
     def test_clean(self):
         found = CleanText()(

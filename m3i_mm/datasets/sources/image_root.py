@@ -50,11 +50,20 @@ class ImageRoot:
         """Return ``img_path``, or ``img_bytes`` from the archive.
 
         Raises:
-            SampleError: If the archive has no such member, or it is damaged,
-                encrypted or larger than ``max_bytes``.
+            SampleError: If the path leads out of the folder, or the archive
+                has no such member, or it is damaged, encrypted or larger than
+                ``max_bytes``.
         """
         if self.is_folder:
-            return dict(img_path=osp.join(self.root, path))
+            whole = osp.normpath(osp.join(self.root, path))
+            if not _lies_below(whole, self.root):
+                raise SampleError(
+                    'image',
+                    path,
+                    f'it lies outside of {self.root}; a list of paths from '
+                    "the root of the file system needs root='/'",
+                )
+            return dict(img_path=whole)
         try:
             return dict(img_bytes=self._read(path))
         except Exception as error:  # zlib, struct and zipfile have their own
@@ -91,6 +100,12 @@ class ImageRoot:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), '_archive': None}
+
+
+def _lies_below(path: str, folder: str) -> bool:
+    """Whether a path does not climb out of a folder; links may lead out."""
+    folder = osp.abspath(folder)
+    return osp.commonpath([osp.abspath(path), folder]) == folder
 
 
 def _normal(path: str) -> str:

@@ -4,68 +4,18 @@ from __future__ import annotations
 
 import os.path as osp
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from m3i_mm.registry import DATASETS
 
+from ..faults import SampleError, as_fault
+from ..texts import written
 from .base import Sample, Source
 from .image_root import ImageRoot
+from .tables import Row, Table, read_table
 
-if TYPE_CHECKING:
-    import pyarrow
-
-__all__ = ['ImageTextListSource', 'read_table']
-
-
-def read_table(
-    path: str, column_names: Sequence[str] | None = None
-) -> pyarrow.Table:
-    """Read a list.
-
-    Args:
-        path (str): ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``.
-        column_names (Sequence[str], optional): The columns of a CSV or TSV
-            file without a header.
-
-    Returns:
-        pyarrow.Table: Its rows.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is of no known kind or cannot be read.
-        ImportError: If PyArrow is not installed.
-    """
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'There is no list {path!r}')
-    try:
-        import pyarrow
-        from pyarrow import csv, json, parquet
-    except ImportError as error:
-        raise ImportError(
-            f"Reading {path} needs PyArrow: pip install 'm3i_mm[data]'"
-        ) from error
-    suffix = osp.splitext(path)[1].lower()
-    try:
-        if suffix in ('.csv', '.tsv'):
-            tab = '\t' if suffix == '.tsv' else ','
-            return csv.read_csv(
-                path,
-                read_options=csv.ReadOptions(column_names=column_names),
-                parse_options=csv.ParseOptions(
-                    delimiter=tab, newlines_in_values=True
-                ),
-            )
-        if suffix in ('.jsonl', '.json'):
-            return json.read_json(path)
-        if suffix == '.parquet':
-            return parquet.read_table(path)
-    except pyarrow.ArrowInvalid as error:
-        raise ValueError(f'Cannot read the list {path}: {error}') from error
-    raise ValueError(
-        f'{path} is no .csv, .tsv, .jsonl or .parquet file: rename it'
-    )
+__all__ = ['ImageTextListSource']
 
 
 @DATASETS.register_module()
@@ -73,10 +23,16 @@ class ImageTextListSource(Source):
     """Pictures with texts from a list.
 
     All columns become fields; the text becomes the field ``text``. Several
-    texts of one picture are a list in one column, or several columns.
+    texts of one picture are a list in one column, or several columns. In CSV
+    and TSV texts, paths and dates stay as they are written, ``007`` too; a
+    cell of another column that is written like a number is that number.
+
+    A large Parquet file is read by row groups; everything else is reached row
+    by row.
 
     Args:
-        path (str): The list; see :func:`read_table`.
+        path (str): The list; see
+            :func:`~m3i_mm.datasets.sources.tables.read_table`.
         root (str): What the paths of pictures are relative to: a folder, or a
             ``.zip`` or ``.tar`` archive. Defaults to the folder of the list.
         image (str): The column of picture paths. Defaults to ``'image'``.
@@ -87,14 +43,14 @@ class ImageTextListSource(Source):
         column_names (Sequence[str], optional): The columns of a CSV or TSV
             file without a header.
         name (str, optional): How logs and reports call the source.
+        table (Table, optional): The rows, where they are not read from
+            ``path``.
 
     Raises:
         FileNotFoundError: If the list or the root does not exist.
         KeyError: If a column is missing.
         ValueError: If the list cannot be read or is empty.
     """
-
-    random_access = True
 
     def __init__(
         self,
@@ -105,37 +61,93 @@ class ImageTextListSource(Source):
         label: str | None = None,
         column_names: Sequence[str] | None = None,
         name: str | None = None,
+        table: Table | None = None,
     ) -> None:
         super().__init__(name or osp.basename(path))
-        self.table = read_table(path, column_names)
+        self.table = table or read_table(path, column_names)
         self.image = image
         self.texts = [text] if isinstance(text, str) else list(text)
         self.label = label
+        self.chunk_sizes = self.table.chunk_sizes
+        self.random_access = len(self.chunk_sizes) == 1
+        if len(self) == 0:
+            raise ValueError(f'The list {path} is empty')
         for column in [image, *self.texts, *([label] if label else [])]:
-            if column not in self.table.column_names:
+            if column not in self.table.columns:
                 raise KeyError(
                     f'{path} has no column {column!r}; it has '
-                    f'{self.table.column_names}. Set image=, text= or label='
+                    f'{self.table.columns}. Set image=, text= or label='
                 )
-        if len(self.table) == 0:
-            raise ValueError(f'The list {path} is empty')
         self.files = ImageRoot(root or osp.dirname(path) or '.')
-        self.chunk_sizes = np.array([len(self.table)])
+        self._starts = np.concatenate([[0], self.chunk_sizes.cumsum()])
 
-    def read_chunk(self, chunk: int) -> ImageTextListSource:
-        """Return the source itself: its rows are reached one by one."""
-        return self
+    def read_chunk(self, chunk: int) -> _Samples:
+        """Return the samples of all rows, or of a row group of Parquet."""
+        rows = self.table.read_chunk(chunk)
+        return _Samples(self, rows, int(self._starts[chunk]))
 
     def __getitem__(self, index: int, /) -> Sample:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        (fields,) = self.table.slice(index, 1).to_pylist()
-        path = str(fields.pop(self.image))
-        texts = [fields.pop(name) for name in self.texts]
+        chunk = int(np.searchsorted(self._starts, index, side='right')) - 1
+        return self.read_chunk(chunk)[index - int(self._starts[chunk])]
+
+    def parse(self, row: Row, index: int) -> Sample:
+        """Turn a row of the list into a sample.
+
+        Args:
+            row (dict): The row by column.
+            index (int): Its number.
+
+        Raises:
+            SampleError: If it has no picture.
+        """
+        fields = dict(row)
+        path = written(fields.pop(self.image, None))
+        key = f'{index}:{path}'
+        if not isinstance(path, str) or not path:
+            reason = f'the column {self.image!r} holds no path'
+            raise SampleError('image', key, reason)
+        with as_fault('text', key):
+            texts = [written(fields.pop(name, None)) for name in self.texts]
+        label = fields.pop(self.label, None) if self.label else None
+        if not self.table.typed:
+            fields = {k: _number(v) for k, v in fields.items()}
+            label = _number(label)
         # an empty cell is no text; ChooseText says so where one is needed
-        texts = ['' if text is None else text for text in texts]
-        fields['text'] = texts[0] if len(texts) == 1 else texts
+        fields['text'] = (
+            texts[0] if len(texts) == 1 else [*filter(None, texts)]
+        )
         if self.label:
-            fields['label'] = fields.pop(self.label)
-        sample: Sample = dict(sample_key=f'{index}:{path}', fields=fields)
+            fields['label'] = label
+        sample: Sample = dict(sample_key=key, fields=fields)
         return {**sample, **self.files.locate(path)}
+
+
+class _Samples:
+    """Samples of some rows, by number."""
+
+    def __init__(
+        self, source: ImageTextListSource, rows: Sequence[Row], first: int
+    ) -> None:
+        self.source = source
+        self.rows = rows
+        self.first = first
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int, /) -> Sample:
+        return self.source.parse(self.rows[index], self.first + index)
+
+
+def _number(cell: str | None) -> str | int | float | None:
+    """Return a cell as the number that is written like it, if there is one."""
+    for kind in (int, float):
+        try:
+            # no `inf`
+            if cell and cell[-1].isdigit() and str(kind(cell)) == cell:
+                return kind(cell)
+        except ValueError:
+            continue
+    return cell

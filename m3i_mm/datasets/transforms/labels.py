@@ -10,7 +10,7 @@ from mmcv.transforms import BaseTransform
 
 from m3i_mm.registry import TRANSFORMS
 
-__all__ = ['LabelName', 'Labels', 'get_field']
+__all__ = ['LabelName', 'Labels', 'get_field', 'whole_number']
 
 
 def get_field(results: dict[str, Any], name: str) -> Any:
@@ -26,6 +26,22 @@ def get_field(results: dict[str, Any], name: str) -> Any:
             f'has no field {name!r}; it has {sorted(fields)}'
         )
     return fields[name]
+
+
+def whole_number(value: Any) -> int:
+    """Return a label as a number: of 3, 3.0, ``'3'`` and ``'3.0'`` it is 3.
+
+    Raises:
+        TypeError, ValueError, OverflowError: If it is no whole number.
+    """
+    try:
+        number = int(value)
+    except ValueError:
+        value = float(value)
+        number = int(value)
+    if not isinstance(value, str) and number != value:
+        raise ValueError(f'{value!r} is no whole number')
+    return number
 
 
 @TRANSFORMS.register_module()
@@ -55,7 +71,7 @@ class Labels(BaseTransform):
         super().__init__()
         self.fields = dict(fields or dict(gt_label='label'))
         self.indices = {
-            label: {name: index for index, name in enumerate(names)}
+            label: {str(name): index for index, name in enumerate(names)}
             for label, names in (classes or {}).items()
         }
         counts = {label: len(names) for label, names in self.indices.items()}
@@ -84,8 +100,8 @@ class Labels(BaseTransform):
     def _index(self, label: str, value: Any, results: dict[str, Any]) -> int:
         names = self.indices.get(label)
         try:
-            return int(value) if names is None else names[value]
-        except (KeyError, TypeError, ValueError) as error:
+            return whole_number(value) if names is None else names[str(value)]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             wanted = 'a number' if names is None else 'a known class name'
             raise ValueError(
                 f'Sample {results["sample_key"]!r}: {label} = {value!r} '
@@ -134,9 +150,9 @@ class LabelName(BaseTransform):
         """Add the name.
 
         Raises:
-            ValueError: If the number is out of range.
+            ValueError: If it is no number or out of range.
         """
-        number = int(get_field(results, self.field))
+        number = whole_number(get_field(results, self.field))
         if not 0 <= number < len(self.classes):
             raise ValueError(
                 f'Sample {results["sample_key"]!r}: {self.field} = {number} '

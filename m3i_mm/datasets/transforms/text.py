@@ -13,7 +13,8 @@ from mmcv.transforms import BaseTransform
 
 from m3i_mm.registry import TRANSFORMS
 
-from ..faults import SampleError
+from ..faults import SampleError, as_fault
+from ..texts import has_text, is_absent, written
 from ..tokenizers import Tokenizer, build_tokenizer
 from .labels import get_field
 
@@ -36,7 +37,8 @@ class ChooseText(BaseTransform):
             entry is drawn: several captions of one picture. Entries of other
             lists are joined by commas. Defaults to ``('text',)``.
         skip_empty (bool): Count a sample without text as a fault instead of
-            ending the run. Defaults to False.
+            ending the run, here or where a later transform leaves nothing of
+            it. What is no text (``None``, NaN) is empty. Defaults to False.
     """
 
     def __init__(
@@ -68,28 +70,54 @@ class ChooseText(BaseTransform):
         if len(self.templates) > 1:
             which = np.random.randint(len(self.templates))
         values = {
-            name: self._value(name, get_field(results, name))
+            name: self._value(name, results)
             for name in self.names[which]
             if name
         }
-        text = self.templates[which].format(**values).strip()
-        if not text or (values and not any(map(str, values.values()))):
-            key = results['sample_key']
-            if self.skip_empty:
-                raise SampleError('text', key, f'{sorted(values)} is empty')
-            raise ValueError(
-                f'The text of sample {key!r} is empty (fields '
-                f'{sorted(values)}). Set skip_empty=True to go on without it'
-            )
-        results['text'] = text
-        return results
+        # a template around nothing is no text
+        texts = map(str, values.values())
+        empty = values and not any(map(has_text, texts))
+        text = '' if empty else self.templates[which].format(**values)
+        return _set_text(results, text.strip(), self.skip_empty)
 
-    def _value(self, name: str, value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            return value
+    def _value(self, name: str, results: dict[str, Any]) -> Any:
+        value = get_field(results, name)
+        if isinstance(value, int | float) and not is_absent(value):
+            return value  # a template may say how it is formatted
+        with as_fault('text', results['sample_key']):
+            text = written(value)
+        if isinstance(text, str):
+            return text
         if name in self.pick:
-            return value[np.random.randint(len(value))] if value else ''
-        return ', '.join(map(str, value))
+            texts = [entry for entry in text if has_text(_unescape(entry))]
+            return texts[np.random.randint(len(texts))] if texts else ''
+        return ', '.join(text)
+
+
+def _unescape(text: str) -> str:
+    # twice, because the web escapes twice
+    return html.unescape(html.unescape(text))
+
+
+def _set_text(
+    results: dict[str, Any], text: str, skip_empty: bool
+) -> dict[str, Any]:
+    """Set the text, or say that there is none.
+
+    What makes an empty text of a text later on is to do what the first
+    transform was told, so that is kept.
+    """
+    if not has_text(text):
+        key = results['sample_key']
+        if skip_empty:
+            raise SampleError('text', key, 'the text is empty')
+        raise ValueError(
+            f'The text of sample {key!r} is empty. Set '
+            'ChooseText(skip_empty=True) to go on without it'
+        )
+    results['text'] = text
+    results['skip_empty'] = skip_empty
+    return results
 
 
 @TRANSFORMS.register_module()
@@ -121,17 +149,21 @@ class CleanText(BaseTransform):
         self.max_words = max_words
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Replace ``text``."""
-        # twice, because the web escapes twice
-        text = html.unescape(html.unescape(results['text']))
+        """Replace ``text``.
+
+        Raises:
+            ValueError: If nothing is left of it.
+            SampleError: If nothing is, and such samples are to be skipped.
+        """
+        text = _unescape(results['text'])
         if self.fix_encoding:
             import ftfy
 
             text = ftfy.fix_text(text)
         words = text.split()[: self.max_words]
         text = ' '.join(words)
-        results['text'] = text.lower() if self.lower else text
-        return results
+        text = text.lower() if self.lower else text
+        return _set_text(results, text, results.get('skip_empty', False))
 
 
 @TRANSFORMS.register_module()
@@ -159,13 +191,11 @@ class Tokenize(BaseTransform):
 
         Raises:
             ValueError: If the text is empty.
+            SampleError: If it is, and such samples are to be skipped.
         """
-        text = results['text'].strip()
-        if not text:
-            raise ValueError(
-                f'The text of sample {results["sample_key"]!r} is empty'
-            )
-        results['text_tokens'] = self._encode(text)
+        skip_empty = results.get('skip_empty', False)
+        results = _set_text(results, results['text'].strip(), skip_empty)
+        results['text_tokens'] = self._encode(results['text'])
         return results
 
     def __getstate__(self) -> dict[str, Any]:
