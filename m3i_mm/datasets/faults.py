@@ -15,7 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ['SampleError', 'as_fault']
+__all__ = ['DataError', 'SampleError', 'as_fault']
+
+
+class DataError(ValueError):
+    """Data that do not fit the configuration, or one another."""
 
 
 class SampleError(Exception):

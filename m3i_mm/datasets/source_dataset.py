@@ -12,7 +12,8 @@ from torch.utils.data import Dataset
 
 from m3i_mm.registry import DATASETS
 
-from .faults import SampleError
+from .classes import match_classes
+from .faults import DataError, SampleError
 from .randomness import derive_seed, generator, seeded
 from .sources.base import Chunk, Sample, Source
 from .sources.subset import SubsetSource
@@ -59,6 +60,9 @@ class SourceDataset(Dataset):
             kept in memory by a worker. Defaults to 4.
         metainfo (Mapping, optional): Facts about the data for visualizers
             and checkpoints, e.g. ``classes``.
+
+    Raises:
+        DataError: If the source holds no sample, or fewer than none.
     """
 
     # A window of broken chunks is passed over in this many steps at most.
@@ -75,12 +79,15 @@ class SourceDataset(Dataset):
         built: Source = (
             DATASETS.build(source) if isinstance(source, dict) else source
         )
+        _check_sizes(built)
         self.source = built if where is None else SubsetSource(built, where)
         self.pipeline = Compose(pipeline)
         self.window = window
         self.metainfo = dict(metainfo or {})
         self._chunks: OrderedDict[int, Chunk] = OrderedDict()
         self._broken: dict[int, SampleError] = {}
+        # the number that a label stands for, where it is another
+        self._numbers: np.ndarray | None = None
         self._starts = np.concatenate([[0], self.source.chunk_sizes.cumsum()])
 
     # A data set is the mixture of itself alone.
@@ -129,6 +136,24 @@ class SourceDataset(Dataset):
             f'be used; the first fault: {fault}'
         )
 
+    @property
+    def classes(self) -> Sequence[str]:
+        """The names that labels number, where the source knows them."""
+        return self.source.classes
+
+    def match_classes(self, reference: Sequence[str]) -> None:
+        """Number the labels by another list of the same names.
+
+        Args:
+            reference (Sequence[str]): The names by their numbers.
+
+        Raises:
+            DataError: If it lacks a class of this data set.
+        """
+        self._numbers = match_classes(
+            self.classes, reference, self.source.name
+        )
+
     def load_raw(self, index: int) -> Sample:
         """Return a sample as the source gives it, in the stored order."""
         return self.read(*self._locate(index))
@@ -139,7 +164,12 @@ class SourceDataset(Dataset):
         Raises:
             SampleError: If it cannot be read.
         """
-        return self._read(chunk)[offset]
+        sample = self._read(chunk)[offset]
+        if self._numbers is not None:
+            fields = dict(sample['fields'])
+            fields['label'] = int(self._numbers[fields['label']])
+            sample = dict(sample, fields=fields)
+        return sample
 
     def _load(self, chunk: int, offset: int, seed: int) -> Any:
         sample = dict(self.read(chunk, offset), source=self.source.name)
@@ -187,3 +217,16 @@ class SourceDataset(Dataset):
         record = dict(kind=fault.kind, key=fault.key, reason=fault.reason)
         packed['data_samples'].set_metainfo({'faults': [record]})
         return packed
+
+
+def _check_sizes(source: Source) -> None:
+    sizes = source.chunk_sizes
+    if not sizes.any():
+        raise DataError(f'{source.name} has no samples')
+    negative = np.flatnonzero(sizes < 0)
+    if len(negative):
+        raise DataError(
+            f'{source.name} has {sizes[negative[0]]} samples in its chunk '
+            f'{negative[0]}: an index beside the data, or samples_per_shard, '
+            'is wrong'
+        )

@@ -8,6 +8,8 @@ from typing import Any
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from m3i_mm.datasets import SourceDataset
+
 from .extraction import require_samples
 
 __all__ = ['NamedDataLoaders']
@@ -21,8 +23,13 @@ class NamedDataLoaders(Mapping[str, DataLoader]):
             entry, such as ``batch_size``, is a setting of all sets.
         seed (int, optional): Seed of samplers and workers.
 
+    Labels that number the folders or names of a set are brought to the numbers
+    of the first set that has such names: a bank and a query of which one lacks
+    a class, or has it elsewhere, are still told by the same numbers.
+
     Raises:
         ValueError: If there is no set, or one is empty.
+        DataError: If a set has a class that the first one lacks.
     """
 
     def __init__(
@@ -49,6 +56,7 @@ class NamedDataLoaders(Mapping[str, DataLoader]):
             name: _build_dataloader({**shared, **config[name]}, seed, name)
             for name in names
         }
+        _match_classes([loader.dataset for loader in self.loaders.values()])
 
     def __getitem__(self, name: str) -> DataLoader:
         return self.loaders[name]
@@ -70,3 +78,13 @@ def _build_dataloader(
     if hasattr(loader.dataset, '__len__'):
         require_samples(len(loader.dataset), loader.dataset, name)
     return loader
+
+
+def _match_classes(datasets: list[Any]) -> None:
+    named = [
+        dataset
+        for dataset in datasets
+        if isinstance(dataset, SourceDataset) and dataset.classes
+    ]
+    for dataset in named[1:]:
+        dataset.match_classes(named[0].classes)

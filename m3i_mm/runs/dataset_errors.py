@@ -1,4 +1,6 @@
-"""Say what is wrong with an annotation file.
+"""Say what is wrong with a data set or its annotation file.
+
+The messages of our own sources are passed on.
 
 The data sets of MMDetection and MMSegmentation read their annotations when
 they are built. A missing, foreign or empty file ends in an exception from
@@ -12,6 +14,9 @@ from collections.abc import Iterator
 from types import FrameType
 
 from mmengine.dataset import BaseDataset
+
+from m3i_mm.datasets import DataError
+from m3i_mm.datasets.sources import Source
 
 __all__ = ['explain_dataset_error']
 
@@ -31,10 +36,16 @@ def explain_dataset_error(error: BaseException) -> str | None:
 
     Returns:
         str | None: One line that names the data set and its file; None if the
-        exception does not come from reading annotations.
+        exception does not come from reading annotations or opening a source.
     """
+    if isinstance(error, DataError):
+        return str(error)
     for frame in _frames(error):
         dataset = frame.f_locals.get('self')
+        if isinstance(dataset, Source) and frame.f_code.co_name == '__init__':
+            # str() of a KeyError puts its message in quotation marks
+            message = error.args[0] if len(error.args) == 1 else error
+            return f'{type(dataset).__name__}: {message}'
         if not isinstance(dataset, BaseDataset):
             continue
         place = f'{type(dataset).__name__}, ann_file={dataset.ann_file!r}'

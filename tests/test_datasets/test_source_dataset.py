@@ -12,7 +12,9 @@ from toy.shards import PIPELINE, picture, sample_files, write_shard
 from toy.shards import write_shards as write
 
 from m3i_mm.datasets import (
+    DataError,
     ImageFolderSource,
+    ImageTextListSource,
     MixtureDataset,
     SampleError,
     SampleIndex,
@@ -237,3 +239,40 @@ class TestMixture:
     def test_mistakes(self, parts, settings, message):
         with pytest.raises(ValueError, match=message):
             MixtureDataset(parts, **settings)
+
+
+@pytest.mark.parametrize('sizes', [[3, -1], [0, 0], []])
+def test_counts_that_cannot_be(sizes):
+    source = ImageFolderSource.__new__(ImageFolderSource)
+    source.name = 'here'
+    source.chunk_sizes = np.array(sizes, dtype=np.int64)
+    with pytest.raises(DataError, match='here has'):
+        SourceDataset(source, [])
+
+
+def test_fingerprints_follow_arguments_and_list(tmp_path):
+    def write_list(text='a'):
+        content = f'image,text,title\n0.jpg,{text},b\n'
+        (tmp_path / 'l.csv').write_text(content)
+        return str(tmp_path / 'l.csv')
+
+    path = write_list()
+    first = ImageTextListSource(path).fingerprint()
+    assert ImageTextListSource(path).fingerprint() == first
+    others = {
+        ImageTextListSource(path, text='title').fingerprint(),
+        ImageTextListSource(path, label='title').fingerprint(),
+        ImageTextListSource(path, root='/').fingerprint(),
+        ImageTextListSource(write_list('c')).fingerprint(),
+    }
+    assert len(others | {first}) == 5
+    for name in ('a/x.jpg', 'b/x.jpg'):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b'')
+    root = str(tmp_path)
+    folders = {
+        ImageFolderSource(root).fingerprint(),
+        ImageFolderSource(root, labels=False).fingerprint(),
+        ImageFolderSource(root, classes=['b', 'a']).fingerprint(),
+    }
+    assert len(folders) == 3

@@ -8,6 +8,7 @@ import pytest
 from toy.shards import picture, sample_files, write_shard, write_shards
 
 from m3i_mm.datasets import (
+    DataError,
     HuggingFaceSource,
     ImageFolderSource,
     ImageNetSource,
@@ -15,8 +16,10 @@ from m3i_mm.datasets import (
     SampleError,
     ShardSource,
 )
+from m3i_mm.datasets.source_dataset import SourceDataset
 from m3i_mm.datasets.sources.shard_urls import expand_urls
 from m3i_mm.datasets.sources.subset import SubsetSource
+from m3i_mm.datasets.transforms import ChooseText, DecodeImage
 
 JPEG = picture(0, '.jpg', channels=3)
 
@@ -158,6 +161,59 @@ class TestFolder:
         with pytest.raises(ValueError, match='line 2: expected "path label"'):
             ImageFolderSource(str(root), str(listed))
 
+    @pytest.mark.parametrize(
+        'name', ['.ipynb_checkpoints', '__MACOSX', '@eaDir', '.Trash-1000']
+    )
+    def test_hidden_and_foreign_folders_are_no_classes(self, root, name):
+        for place in (root, root / 'n02'):
+            (place / name).mkdir()
+            (place / name / 'a-checkpoint.jpg').write_bytes(JPEG)
+        (root / 'n01/._c.webp').write_bytes(b'\0\5\26\7')
+        (root / 'empty').mkdir()
+        (root / 'n01/Thumbs.db').write_bytes(b'no picture')
+        source = ImageFolderSource(str(root))
+        assert source.classes == ['n01', 'n02', 'n03']
+        assert len(source) == 4
+
+    def test_classes_by_name(self, root):
+        source = ImageFolderSource(
+            str(root), classes=['n03', 'other', 'n02', 'n01']
+        )
+        assert [s['fields']['label'] for s in source] == [3, 3, 2, 0]
+        with pytest.raises(DataError, match=r'n03 is the folder of no class'):
+            ImageFolderSource(str(root), classes=['n01', 'n02'])
+
+    def test_links_that_loop(self, root, tmp_path):
+        outside = tmp_path / 'outside'
+        (outside / 'deep').mkdir(parents=True)
+        (outside / 'deep/x.jpg').write_bytes(JPEG)
+        (outside / 'back').symlink_to(root)
+        for place, target in {
+            'n02/self': root / 'n02', 'n02/up': root, 'n01/over': root / 'n02',
+            'n02/over': root / 'n01', 'n00': root / 'n03', 'n04': outside,
+            'n05': outside, 'n03/e.png': root / 'n03/d.png',
+            'n03/gone': tmp_path / 'gone', 'n03/gone.jpg': tmp_path / 'gone',
+        }.items():  # fmt: skip
+            (root / place).symlink_to(target)
+        source = ImageFolderSource(str(root))
+        assert sorted(keys(source)) == [
+            'n01/c.webp', 'n01/x/a.jpg', 'n02/b.JPEG', 'n03/d.png',
+            'n03/e.png', 'n03/gone.jpg', 'n04/deep/x.jpg',
+        ]  # fmt: skip
+        assert source.classes == ['n01', 'n02', 'n03', 'n04']
+
+    def test_a_list_stays_below_the_folder(self, root, tmp_path):
+        listed = tmp_path / 'list.txt'
+        listed.write_text('../a.jpg 0\n/etc/passwd 1\nn01/../n02/b.JPEG 2\n')
+        source = ImageFolderSource(str(root), str(listed))
+        for index in (0, 1):
+            with pytest.raises(SampleError, match='lies outside of'):
+                source[index]
+        assert source[2]['fields'] == dict(label=2)
+        listed.write_bytes(b'n02/caf\xe9.jpg 0\n')
+        with pytest.raises(ValueError, match=r'list\.txt is not in UTF-8'):
+            ImageFolderSource(str(root), str(listed))
+
     def test_missing_or_empty(self, tmp_path):
         with pytest.raises(FileNotFoundError, match='no folder'):
             ImageFolderSource(str(tmp_path / 'none'))
@@ -174,6 +230,8 @@ class TestFolder:
         assert [s['fields']['label'] for s in source] == [1, 0]
         with pytest.raises(ValueError, match='has 2 classes, expected 1000'):
             ImageNetSource(str(root), 'val')
+        with pytest.raises(FileNotFoundError, match='images_two_views_224'):
+            ImageNetSource(str(root), 'train')
 
 
 pyarrow = pytest.importorskip('pyarrow')
@@ -296,6 +354,32 @@ class TestHuggingFace:
         assert chunk[0]['img_bytes'] == JPEG
         with pytest.raises(SampleError, match='missing fault'):
             chunk[3]
+
+    def test_rows_of_any_kind(self, tmp_path):
+        datasets = pytest.importorskip('datasets')
+        names = datasets.ClassLabel(names=['cat', 'dog'])
+        features = datasets.Features(
+            image=datasets.Image(), y=names, caption=datasets.Value('string')
+        )
+        rows = dict(
+            image=[dict(bytes=JPEG), None, dict(bytes=b'')],
+            y=[1, 0, 1],
+            caption=['one', None, 'three'],
+        )
+        data = datasets.Dataset.from_dict(rows, features)
+        data.save_to_disk(str(tmp_path / 'data'))
+        source = HuggingFaceSource(
+            str(tmp_path / 'data'), text='caption', label='y'
+        )
+        assert list(source.classes) == ['cat', 'dog']
+        assert [s['fields']['label'] for s in source] == [1, 0, 1]
+        data = SourceDataset(
+            source, [DecodeImage(), ChooseText(skip_empty=True)]
+        )
+        assert data[0]['text'] == 'one'
+        for index in (1, 2):
+            with pytest.raises(SampleError, match=r'image fault in .*\[0\]\['):
+                data[index]
 
     def test_mistakes(self, files):
         with pytest.raises(KeyError, match="no column 'picture'"):

@@ -7,8 +7,9 @@ at no cost. Order, mixing, augmentation and resuming are not its business.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,9 +46,12 @@ class Source(ABC):
             (num_chunks,).
         random_access (bool): Whether single samples are reached at no cost,
             so that it does not matter how many processes share a chunk.
+        classes (Sequence[str]): The names that the field ``label`` numbers;
+            empty where the source does not know them.
     """
 
     chunk_sizes: np.ndarray
+    classes: Sequence[str] = ()
     random_access: bool = False
 
     def __init__(self, name: str | None = None) -> None:
@@ -68,6 +72,22 @@ class Source(ABC):
         Raises:
             SampleError: If nothing of the chunk can be read.
         """
+
+    def identity(self) -> Iterator[Any]:
+        """Yield what the samples depend on: the arguments and the list.
+
+        Pictures are not read for it.
+        """
+        yield self.name
+        yield self.chunk_sizes.tobytes()
+
+    def fingerprint(self) -> str:
+        """Return a hash of :meth:`identity`, in hexadecimal digits."""
+        total = hashlib.blake2b(type(self).__name__.encode(), digest_size=16)
+        for part in self.identity():
+            content = part if isinstance(part, bytes) else repr(part).encode()
+            total.update(hashlib.blake2b(content).digest())
+        return total.hexdigest()
 
     def __len__(self) -> int:
         return int(self.chunk_sizes.sum())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from m3i_mm.registry import DATASETS
 
-from ..faults import SampleError
+from ..faults import SampleError, as_fault
 from .base import Chunk, Sample, Source
 
 __all__ = ['HuggingFaceSource']
@@ -59,6 +59,7 @@ class HuggingFaceSource(Source):
         super().__init__(name or path)
         self.image = image
         self.renamed = {text: 'text', label: 'label'}
+        self.arguments = path, split, text, label, sorted(options.items())
         self.data = _load(path, split, streaming, options)
         columns = list(self.data.features or [])
         for column in [image, text, label]:
@@ -67,6 +68,10 @@ class HuggingFaceSource(Source):
                     f'{path} has no column {column!r}; it has {columns}. '
                     'Set image=, text= or label='
                 )
+        # class labels of the library have names
+        self.classes = getattr(
+            (self.data.features or {}).get(label), 'names', ()
+        )
         self.data = _keep_encoded(self.data, image)
         self.streaming = streaming
         self.random_access = not streaming
@@ -80,6 +85,13 @@ class HuggingFaceSource(Source):
         else:
             self.chunk_sizes = np.full(self.data.num_shards, samples_per_shard)
 
+    def identity(self) -> Iterator[Any]:
+        """Yield what the library knows of the data, and the columns."""
+        yield from super().identity()
+        yield self.image, self.arguments
+        # of a streamed one there is none
+        yield getattr(self.data, '_fingerprint', None)
+
     def read_chunk(self, chunk: int) -> Chunk:
         """Return the rows of a shard, or all rows where not streamed.
 
@@ -90,17 +102,19 @@ class HuggingFaceSource(Source):
             return _Rows(self, self.data, len(self.data), 0)
         size = int(self.chunk_sizes[chunk])
         shard = self.data.shard(self.data.num_shards, chunk)
+        rows = []
         try:
-            rows = list(shard.take(size))
-        except (OSError, ValueError) as error:
-            raise SampleError(
-                'shard', f'{self.name}[{chunk}]', str(error)
-            ) from error
+            with as_fault('shard', f'{self.name}[{chunk}]'):
+                rows.extend(shard.take(size))
+        except SampleError as fault:
+            if not rows:
+                raise
+            return _Rows(self, rows, size, chunk, fault.reason)
         return _Rows(self, rows, size, chunk)
 
     def parse(self, row: dict[str, Any], key: str) -> Sample:
         """Turn a row into a sample."""
-        picture = row[self.image]
+        picture = row[self.image] or {}
         fields = {
             self.renamed.get(column, column): value
             for column, value in row.items()
@@ -118,12 +132,18 @@ class _Rows:
     """Rows by number; those that a short shard lacks are faults."""
 
     def __init__(
-        self, source: HuggingFaceSource, rows: Any, size: int, chunk: int
+        self,
+        source: HuggingFaceSource,
+        rows: Any,
+        size: int,
+        chunk: int,
+        error: str | None = None,
     ) -> None:
         self.source = source
         self.rows: Sequence[dict[str, Any]] = rows
         self.size = size
         self.chunk = chunk
+        self.error = error
 
     def __len__(self) -> int:
         return self.size
@@ -133,10 +153,10 @@ class _Rows:
             raise IndexError(index)
         key = f'{self.source.name}[{self.chunk}][{index}]'
         if index >= len(self.rows):
-            raise SampleError(
-                'missing', key, f'the shard has {len(self.rows)} samples'
-            )
-        return self.source.parse(self.rows[index], key)
+            reason = self.error or f'the shard has {len(self.rows)} samples'
+            raise SampleError('missing', key, reason)
+        with as_fault('row', key):
+            return self.source.parse(self.rows[index], key)
 
 
 def _load(

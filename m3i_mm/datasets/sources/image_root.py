@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 
 from ..faults import SampleError
 
-__all__ = ['ImageRoot']
+__all__ = ['ImageRoot', 'lies_below']
 
 
 class ImageRoot:
@@ -56,7 +56,7 @@ class ImageRoot:
         """
         if self.is_folder:
             whole = osp.normpath(osp.join(self.root, path))
-            if not _lies_below(whole, self.root):
+            if not lies_below(whole, self.root):
                 raise SampleError(
                     'image',
                     path,
@@ -102,8 +102,13 @@ class ImageRoot:
         return {**vars(self), '_archive': None}
 
 
-def _lies_below(path: str, folder: str) -> bool:
-    """Whether a path does not climb out of a folder; links may lead out."""
+def lies_below(path: str, folder: str) -> bool:
+    """Whether a path does not climb out of a folder.
+
+    Args:
+        path (str): The path; a link in the folder may lead out of it.
+        folder (str): The folder.
+    """
     folder = osp.abspath(folder)
     return osp.commonpath([osp.abspath(path), folder]) == folder
 

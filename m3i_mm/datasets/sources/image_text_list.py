@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -80,6 +81,13 @@ class ImageTextListSource(Source):
                 )
         self.files = ImageRoot(root or osp.dirname(path) or '.')
         self._starts = np.concatenate([[0], self.chunk_sizes.cumsum()])
+
+    def identity(self) -> Iterator[Any]:
+        """Yield the content of the list, the columns and the root."""
+        yield from super().identity()
+        yield self.image, self.texts, self.label, self.table.columns
+        yield osp.abspath(self.files.root)
+        yield self.table.digest()
 
     def read_chunk(self, chunk: int) -> _Samples:
         """Return the samples of all rows, or of a row group of Parquet."""

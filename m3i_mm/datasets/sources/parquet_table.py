@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..faults import as_fault
-from .tables import Row, Table
+from .tables import Row, Table, file_digest
 
 if TYPE_CHECKING:
     import pyarrow
@@ -69,6 +69,10 @@ class ParquetTable(Table):
         ):
             rows = file.read_row_groups(self.groups[chunk])
             return _ArrowRows(rows.combine_chunks())
+
+    def digest(self) -> bytes:
+        """Return a hash of the file."""
+        return file_digest(self.path)
 
 
 class _ArrowRows(Sequence[Row]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,12 @@ class SubsetSource(Source):
                 f'No sample of {source.name} has the fields {dict(where)}'
             )
         self.chunk_sizes = np.array([len(self.samples)])
+        self.classes = source.classes
+        self._identity = source.fingerprint(), dict(where)
+
+    def identity(self) -> Iterator[Any]:
+        """Yield the whole source, and what is chosen of it."""
+        yield from self._identity
 
     def read_chunk(self, chunk: int) -> list[Sample]:
         """Return the matching samples; there is one chunk."""

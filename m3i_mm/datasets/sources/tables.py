@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os.path as osp
 from abc import ABC, abstractmethod
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ['Row', 'RowTable', 'Table', 'read_table']
+__all__ = ['Row', 'RowTable', 'Table', 'file_digest', 'read_table']
 
 Row = dict[str, Any]
 
@@ -38,6 +39,19 @@ class Table(ABC):
             SampleError: If it cannot be read; taking a row may raise it, too.
         """
 
+    @abstractmethod
+    def digest(self) -> bytes:
+        """Return a hash of all rows."""
+
+
+def file_digest(path: str) -> bytes:
+    """Return a hash of the content of a file."""
+    digest = hashlib.blake2b()
+    with open(path, 'rb') as file:
+        while block := file.read(2**24):
+            digest.update(block)
+    return digest.digest()
+
 
 class RowTable(Table):
     """Rows in memory.
@@ -54,6 +68,10 @@ class RowTable(Table):
     def read_chunk(self, chunk: int) -> Sequence[Row]:
         """Return all rows."""
         return self.rows
+
+    def digest(self) -> bytes:
+        """Return a hash of all rows."""
+        return hashlib.blake2b(repr(self.rows).encode()).digest()
 
 
 def read_table(path: str, column_names: Sequence[str] | None = None) -> Table:

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..faults import SampleError, as_fault
-from .tables import Row, Table
+from .tables import Row, Table, file_digest
 
 __all__ = ['DelimitedTable', 'JsonLinesTable']
 
@@ -71,6 +71,10 @@ class _TextTable(Table):
     def read_chunk(self, chunk: int) -> Sequence[Row]:
         """Return the table itself: its rows are reached one by one."""
         return self  # type: ignore[return-value]
+
+    def digest(self) -> bytes:
+        """Return a hash of the file."""
+        return file_digest(self.path)
 
     def __len__(self) -> int:
         return self.count
