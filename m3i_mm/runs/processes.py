@@ -7,16 +7,29 @@ with gloo, and the config is told to wrap the model without devices.
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import os
+import signal
 import subprocess
-from typing import Any
+import sys
+from typing import Any, NoReturn
 
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import distributed
 
-__all__ = ['end_processes', 'setup_cpu_processes', 'world_size']
+__all__ = [
+    'die_with_launcher',
+    'end_processes',
+    'leave',
+    'setup_cpu_processes',
+    'world_size',
+]
+
+# of prctl(2)
+_SET_PARENT_DEATH_SIGNAL = 1
 
 
 def world_size(launcher: str) -> int:
@@ -77,6 +90,35 @@ def end_processes() -> None:
         distributed.destroy_process_group()
 
 
+def die_with_launcher() -> None:
+    """Let Linux end this process when the one that started it ends.
+
+    A launcher that is killed cannot end its processes, which would train on
+    and write to the folder of the run that follows.
+    """
+    if not sys.platform.startswith('linux'):
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def leave(code: int, message: str) -> NoReturn:
+    """End a process that others may still wait for.
+
+    Args:
+        code (int): The exit code.
+        message (str): What to print to standard error.
+    """
+    print(message, file=sys.stderr)
+    if not distributed.is_initialized():
+        raise SystemExit(code)
+    # Gloo's threads wait for processes that may be gone
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _export_slurm_ranks() -> None:
     """Set the variables that ``init_process_group`` reads from Slurm's."""
     first_node = subprocess.run(
@@ -93,13 +135,13 @@ def _export_slurm_ranks() -> None:
 
 
 def _replace_sync_bn(node: Any) -> bool:
-    """Replace ``type='SyncBN'`` by ``'BN'`` in place; say if there was one."""
+    """Replace ``type='SyncBN'`` in place; say if there was one."""
     children: list[Any] = []
     found = False
     if isinstance(node, dict):
         found = node.get('type') == 'SyncBN'
         if found:
-            node['type'] = 'BN'
+            node['type'] = 'm3i_mm.BatchNorm'
         children = list(node.values())
     elif isinstance(node, (list, tuple)):
         children = list(node)

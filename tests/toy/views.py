@@ -12,7 +12,9 @@ from m3i_mm.models.pretrainers import PatchMix
 class FixedViews(Dataset):
     """Two views per image; ``order`` names the images of one batch of 8."""
 
-    def __init__(self, order, length=32):
+    def __init__(self, order, length=32, size=16, views=2):
+        self.size = size
+        self.views = views
         self.indices = [
             start + place for start in range(0, length, 8) for place in order
         ]
@@ -23,9 +25,11 @@ class FixedViews(Dataset):
     def __getitem__(self, place):
         index = self.indices[place]
         generator = torch.Generator().manual_seed(index)
-        views = 255 * torch.rand(2, 3, 16, 16, generator=generator)
+        shape = (2, 3, self.size, self.size)
+        views = 255 * torch.rand(shape, generator=generator)
         sample = DataSample()
         sample.set_gt_label(index % 26)
+        sample.set_field(torch.tensor(index % 26), 'subgroup')
         tokens = torch.tensor([49406, 1 + index, 5 + index, 49407, 0])
         sample.set_field(tokens, 'text_tokens')
         # top, left, height, width, flip, image height, image width
@@ -33,7 +37,11 @@ class FixedViews(Dataset):
             [[0, 0, 16, 16, 0, 24, 24], [index % 8, 4, 16, 20, 1, 24, 24]]
         )
         sample.set_field(geometry.float(), 'view_geometry')
-        return dict(inputs=list(views), data_samples=sample)
+        inputs = list(views[: self.views])
+        return dict(
+            inputs=inputs if self.views > 1 else inputs[0],
+            data_samples=sample,
+        )
 
 
 @MODELS.register_module()

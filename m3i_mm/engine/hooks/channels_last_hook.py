@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
 
 from ...registry import HOOKS
 
@@ -15,22 +16,33 @@ __all__ = ['ChannelsLastHook']
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Stores the weights of convolutions with the channels last.
+    """Lets convolutions compute with the channels last.
 
-    A convolution whose weights lie so computes so, whatever its input; the
-    results agree up to rounding. It pays on CPUs and on GPUs with tensor
-    cores.
+    A convolution computes so if its weights or its input lie so; the results
+    agree up to rounding. It pays on CPUs and on GPUs with tensor cores.
+
+    The weights are converted if the model is not wrapped. DDP and FSDP lay
+    out their buckets by the strides that the weights have when they wrap the
+    model, and gradients of other strides end up permuted: under a wrapper the
+    weights stay as they are and the inputs are converted.
     """
 
     priority = 'VERY_HIGH'
 
     def before_run(self, runner: Any) -> None:
-        """Convert the model in place.
+        """Prepare the model.
 
         Args:
             runner (Runner): The runner.
         """
         model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        model.to(memory_format=torch.channels_last)
+        if not is_model_wrapper(model):
+            model.to(memory_format=torch.channels_last)
+            return
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_pre_hook(_channels_last)
+
+
+def _channels_last(module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+    return inputs[0].contiguous(memory_format=torch.channels_last)

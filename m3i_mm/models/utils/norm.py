@@ -9,10 +9,24 @@ of the official checkpoints (``norm1.1.weight``, ``norm2.0.weight``).
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ['ToChannelsFirst', 'ToChannelsLast', 'build_norm']
+from m3i_mm.registry import MODELS
+
+__all__ = ['BatchNorm', 'ToChannelsFirst', 'ToChannelsLast', 'build_norm']
 
 LAYER_NORM_EPS = 1e-6
+
+
+@MODELS.register_module()
+class BatchNorm(_BatchNorm):
+    """Batch normalisation of maps, tokens and vectors alike.
+
+    It is what ``SyncBN`` becomes where processes cannot synchronise it.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Accept any number of dimensions, as SyncBN does."""
 
 
 class ToChannelsFirst(nn.Module):
