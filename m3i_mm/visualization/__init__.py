@@ -5,6 +5,11 @@ from .curves import draw_curves, read_scalars
 from .grid import Panel, draw_grid
 from .images import bgr_to_picture, normalized_to_pictures
 from .mixing import draw_mixed_inputs, draw_mixes
+from .patch_features import (
+    draw_patch_features,
+    patch_similarity,
+    principal_colors,
+)
 from .retrieval import draw_caption_retrieval, draw_image_retrieval
 
 __all__ = [
@@ -18,7 +23,10 @@ __all__ = [
     'draw_image_retrieval',
     'draw_mixed_inputs',
     'draw_mixes',
+    'draw_patch_features',
     'draw_target_grid',
     'normalized_to_pictures',
+    'patch_similarity',
+    'principal_colors',
     'read_scalars',
 ]
