@@ -18,6 +18,7 @@ FLOORS = (
     ('engine',),
     ('evaluation',),
     ('apis', 'visualization'),
+    ('reports',),
     ('runs', 'benchmarks'),
 )
 FLOOR_OF = {room: n for n, floor in enumerate(FLOORS) for room in floor}

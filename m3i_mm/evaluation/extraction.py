@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from .tables import FeatureTable
 
 __all__ = [
+    'dense_features',
     'extract_features',
     'gather_table',
     'pool_features',
@@ -89,6 +90,34 @@ def predict_features(model: nn.Module, batch: dict[str, Any]) -> list[Any]:
     for sample, feature in zip(data['data_samples'], features, strict=True):
         sample.set_field(feature, 'feature')
     return data['data_samples']
+
+
+@torch.no_grad()
+def dense_features(model: nn.Module, batch: dict[str, Any]) -> Tensor:
+    """Compute the feature maps of one batch.
+
+    Args:
+        model (nn.Module): M3I, or a classifier or self-supervisor of
+            MMPretrain whose backbone gives maps.
+        batch (dict): ``inputs`` and ``data_samples`` from the dataloader.
+
+    Returns:
+        Tensor: The map of the last stage, (B, C, h, w).
+
+    Raises:
+        TypeError: If the backbone gives no map.
+    """
+    inner = unwrap(model)
+    data = inner.data_preprocessor(batch, False)
+    outputs = inner.extract_feat(data['inputs'])
+    last = outputs[-1] if isinstance(outputs, (tuple, list)) else outputs
+    if not isinstance(last, Tensor) or last.ndim != 4:
+        raise TypeError(
+            f'{type(inner.backbone).__name__} gives no feature map '
+            '(B, C, H, W), so it has no features of places. Vision '
+            "Transformers of MMPretrain give one with out_type='featmap'."
+        )
+    return last
 
 
 def to_table(samples: list[Any], name: str = '') -> FeatureTable:

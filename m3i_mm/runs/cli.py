@@ -35,6 +35,7 @@ from .config_check import (
     explained_errors,
 )
 from .data_root import move_data_root
+from .manifest import write_manifest
 from .processes import end_processes, setup_cpu_processes
 
 __all__ = ['main_test', 'main_train']
@@ -191,6 +192,8 @@ def _train(args: Namespace) -> None:
     with explained_errors(cfg):
         runner = build_runner(cfg)
         runner.logger.info(batch_and_rate)
+        if runner.rank == 0:
+            write_manifest(runner.log_dir)
         runner.train()
 
 

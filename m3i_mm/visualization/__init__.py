@@ -10,7 +10,11 @@ from .patch_features import (
     patch_similarity,
     principal_colors,
 )
-from .retrieval import draw_caption_retrieval, draw_image_retrieval
+from .retrieval import (
+    draw_caption_retrieval,
+    draw_image_retrieval,
+    spread_rows,
+)
 
 __all__ = [
     'Panel',
@@ -29,4 +33,5 @@ __all__ = [
     'patch_similarity',
     'principal_colors',
     'read_scalars',
+    'spread_rows',
 ]

@@ -10,21 +10,15 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 import m3i_mm  # noqa: F401
 from m3i_mm.evaluation import (
-    EvaluationResult,
     evaluate_with_baselines,
     format_table,
     write_report,
 )
-from m3i_mm.visualization import (
-    draw_caption_retrieval,
-    draw_curves,
-    draw_image_retrieval,
-    draw_mixed_inputs,
-)
+from m3i_mm.reports import draw_run, write_html_report
+from m3i_mm.visualization import draw_curves
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / 'configs/m3i/m3i_resnet18_1xb64-24e_emoji.py'
@@ -67,24 +61,6 @@ def pretrain(args: argparse.Namespace) -> float:
     return time.monotonic() - start
 
 
-def draw(cfg: Config, result: EvaluationResult, folder: Path) -> None:
-    """Draw inputs, curves and retrieval examples."""
-    torch.manual_seed(0)
-    batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
-    draw_mixed_inputs(result.model, batch, folder / 'mixed_inputs.png')
-    draw_curves(folder, folder / 'curves.png')
-    draw_image_retrieval(
-        result,
-        folder / 'image_retrieval.png',
-        field='concept',
-        query='unseen',
-        gallery=['bank', 'others'],
-    )
-    draw_caption_retrieval(
-        result, folder / 'caption_retrieval.png', query='seen'
-    )
-
-
 def main() -> None:
     """Run the demo."""
     args = parse_args()
@@ -102,10 +78,12 @@ def main() -> None:
         training_seconds=round(seconds),
         torch=torch.__version__,
     )
-    draw(cfg, trained, args.work_dir)
+    draw_run(cfg, trained, args.work_dir)
+    draw_curves(args.work_dir, args.work_dir / 'curves.png')
+    page = write_html_report([args.work_dir], args.work_dir / 'report.html')
     pictures = sorted(str(path) for path in args.work_dir.glob('*.png'))
     print(f'\nTrained for {seconds:.0f} s. Written: {report}')
-    print('\n'.join(pictures))
+    print('\n'.join([*pictures, str(page)]))
 
 
 if __name__ == '__main__':

@@ -1,0 +1,13 @@
+"""Reports: what a run left in its folder, as one HTML file."""
+
+from .html import write_html_report
+from .pictures import draw_run
+from .run_folder import RunFolder, RunFolderError, read_run
+
+__all__ = [
+    'RunFolder',
+    'RunFolderError',
+    'draw_run',
+    'read_run',
+    'write_html_report',
+]
