@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -21,7 +22,7 @@ COLORS = (
 )
 # drawn instead of the colour of the text, then replaced by it
 _TEXT = '#010203'
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     'svg.fonttype': 'none',
     'font.family': 'sans-serif',
     'font.size': 9,

@@ -125,9 +125,9 @@ def _table(runs: list[RunFolder]) -> dict[str, Any]:
     """Join the tables of all runs: rows are metrics, columns are models."""
     columns: dict[str, dict[str, float]] = {}
     for run in runs:
-        for model, metrics in run.results.items():
+        for model, row in run.results.items():
             alone = len(runs) == 1
-            columns[model if alone else f'{run.name}: {model}'] = metrics
+            columns[model if alone else f'{run.name}: {model}'] = row
     metrics = dict.fromkeys(name for row in columns.values() for name in row)
     return dict(columns=columns, metrics=list(metrics))
 

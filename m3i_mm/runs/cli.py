@@ -37,6 +37,7 @@ from .config_check import (
 from .data_root import move_data_root
 from .manifest import write_manifest
 from .processes import end_processes, setup_cpu_processes
+from .tracking import TRACKERS, add_trackers
 
 __all__ = ['main_test', 'main_train']
 
@@ -99,6 +100,12 @@ def train_parser() -> ArgumentParser:
     )
     parser.add_argument(
         '--seed', type=int, help='random seed (default: that of the config)'
+    )
+    parser.add_argument(
+        '--track',
+        metavar='NAMES',
+        default='',
+        help=f'log to these as well, comma-separated: {", ".join(TRACKERS)}',
     )
     parser.add_argument(
         '--no-validate',
@@ -179,6 +186,7 @@ def build_runner(cfg: Config) -> Any:
 def _train(args: Namespace) -> None:
     cfg = load_config(args, 'train')
     set_resume(cfg, args.resume)
+    add_trackers(cfg, [name for name in args.track.split(',') if name])
     if args.amp:
         enable_mixed_precision(cfg)
     if args.auto_scale_lr:
