@@ -1,15 +1,20 @@
 """From sources to shards and back, and the check of a data set."""
 
+import datetime
+import decimal
+import io
 import json
+import re
 import tarfile
 
 import pytest
+from PIL import Image
 from toy.shards import picture, sample_files, write_shard, write_shards
 
-from m3i_mm.datasets import ImageFolderSource, ShardSource
+from m3i_mm.datasets import DataError, ImageFolderSource, ShardSource
 from m3i_mm.datasets.converters.check import check_source
-from m3i_mm.datasets.converters.inputs import open_source
-from m3i_mm.datasets.converters.pack import pack_shards, unpack_shards
+from m3i_mm.datasets.converters.inputs import one_line_errors, open_source
+from m3i_mm.datasets.converters.pack import locked, pack_shards, unpack_shards
 from m3i_mm.datasets.converters.shards import sha256
 
 JPEG = picture(0, '.jpg', channels=3)
@@ -60,8 +65,125 @@ def test_packing_goes_on_where_it_stopped(folder):
     assert (cut / '00002.tar').read_bytes() == (
         whole / '00002.tar'
     ).read_bytes()
-    with pytest.raises(ValueError, match='made with other settings'):
+    with pytest.raises(DataError, match='made with other settings'):
         pack_shards(source, cut, samples_per_shard=3)
+
+
+def write_list(folder, content, name='list.csv'):
+    for number in range(3):
+        path = folder / f'{number}.jpg'
+        path.write_bytes(picture(number, '.jpg', channels=3))
+    (folder / name).write_text(content)
+    return str(folder / name)
+
+
+def packed(path, out, **options):
+    pack_shards(open_source(path, **options), out, seed=None)
+    return list(ShardSource(str(out / '*.tar')))
+
+
+def test_a_finished_folder_belongs_to_one_list(tmp_path):
+    rows = 'image,text,title\n0.jpg,a,A\n1.jpg,b,B\n'
+    path, out = write_list(tmp_path, rows), tmp_path / 'out'
+    assert [s['fields']['text'] for s in packed(path, out)] == ['a', 'b']
+    assert [s['fields']['text'] for s in packed(path, out)] == ['a', 'b']
+    with pytest.raises(DataError, match='or of another list'):
+        packed(path, out, text='title')
+    with pytest.raises(DataError, match='or of another list'):
+        packed(path, out, root='/')
+    write_list(tmp_path, rows.replace('b', 'c'))
+    with pytest.raises(DataError, match='or of another list'):
+        packed(path, out)
+    (out / 'settings.json').write_text('{')
+    with pytest.raises(DataError, match=r'settings\.json is no JSON'):
+        packed(path, out)
+
+
+def test_two_packers_do_not_share_a_folder(tmp_path):
+    path = write_list(tmp_path, 'image,text\n0.jpg,a\n')
+    (tmp_path / 'out').mkdir()
+    with (
+        locked(tmp_path / 'out'),
+        pytest.raises(DataError, match='Another process writes to'),
+    ):
+        packed(path, tmp_path / 'out')
+    assert len(packed(path, tmp_path / 'out')) == 1
+
+
+def test_captions_dates_and_numbers_keep_their_writing(tmp_path):
+    path = write_list(
+        tmp_path,
+        'image,text,taken,n\n0.jpg,007,2020-01-01,3\n1.jpg,,2020-01-02,2.5\n',
+    )
+    first, second = packed(path, tmp_path / 'out')
+    assert first['fields'] == dict(
+        key='0:0.jpg', text='007', taken='2020-01-01', n=3
+    )
+    assert second['fields']['n'] == 2.5
+    with tarfile.open(tmp_path / 'out/00000.tar') as archive:
+        assert archive.extractfile('000000000.txt').read() == b'007'
+    report = check_source(open_source(path))
+    assert report['text_length']['max'] == 3
+    assert report['empty_texts'] == 1
+
+
+def test_odd_types_are_packed(tmp_path):
+    pyarrow = pytest.importorskip('pyarrow')
+    parquet = pytest.importorskip('pyarrow.parquet')
+    write_list(tmp_path, '')
+    row = dict(
+        image='0.jpg',
+        text=1984,
+        day=datetime.date(2020, 1, 2),
+        time=datetime.datetime(2020, 1, 2, 3, 4),
+        price=decimal.Decimal('2.50'),
+        nothing=float('nan'),
+        lists=[[1.5, None], []],
+        deep=dict(a=b'text'),
+        label=3.0,
+    )
+    table = pyarrow.Table.from_pylist([row])
+    parquet.write_table(table, tmp_path / 'list.parquet')
+    path = str(tmp_path / 'list.parquet')
+    (sample,) = packed(path, tmp_path / 'out', label='label')
+    assert sample['fields'] == dict(
+        key='0:0.jpg',
+        text='1984',
+        label=3,
+        day='2020-01-02',
+        time='2020-01-02T03:04:00',
+        price='2.50',
+        nothing=None,
+        lists=[[1.5, None], []],
+        deep=dict(a='text'),
+    )
+    row['deep'] = dict(a=b'\xff\xfe')
+    parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+    with pytest.raises(DataError, match="field 'deep' of 0:0.jpg in list"):
+        packed(path, tmp_path / 'other')
+
+
+@pytest.mark.parametrize('form', ['BMP', 'TIFF', 'GIF', 'JPEG2000', 'PPM'])
+def test_pictures_of_all_kinds_are_packed(tmp_path, form):
+    stream = io.BytesIO()
+    Image.new('RGB', (20, 24), (9, 8, 7)).save(stream, form)
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'in/a.tif').write_bytes(stream.getvalue())
+    pack_shards(ImageFolderSource(str(tmp_path / 'in')), tmp_path / 'out')
+    (sample,) = ShardSource(str(tmp_path / 'out/*.tar'))
+    assert sample['img_bytes'] == stream.getvalue()
+
+
+def test_tools_end_with_one_line(tmp_path):
+    path = write_list(tmp_path, 'image,text\n0.jpg\n')
+    for error in (
+        lambda: open_source(path),
+        lambda: open_source(str(tmp_path / 'none.csv')),
+        lambda: open_source(write_list(tmp_path, 'a,b\n1,2\n')),
+    ):
+        with pytest.raises(SystemExit) as ended, one_line_errors():
+            error()
+        assert re.match(r'error: .*(list|none)\.csv[^\n]*$', str(ended.value))
 
 
 def test_unpack(tmp_path):
@@ -149,11 +271,14 @@ class TestInputs:
         )
         path = tmp_path / 'captions.json'
         path.write_text(json.dumps(content))
+        (tmp_path / 'captions.jsonl').write_text('my own')
         (sample,) = open_source(str(path), 'coco', root=str(tmp_path))
+        assert (tmp_path / 'captions.jsonl').read_text() == 'my own'
         assert sample['fields']['text'] == ['one', 'two']
-        path.write_text('{}')
-        with pytest.raises(ValueError, match='is no COCO file'):
-            open_source(str(path), 'coco', root=str(tmp_path))
+        for broken in ('{}', '[]', '{"annotations": [3]}', '[' * 10**5, 'x'):
+            path.write_text(broken)
+            with pytest.raises(DataError, match=r'ns\.json is no COCO file'):
+                open_source(str(path), 'coco', root=str(tmp_path))
         content['annotations'] = [dict(image_id=7, bbox=[0, 0, 1, 1])]
         path.write_text(json.dumps(content))
         with pytest.raises(ValueError, match='holds no captions'):

@@ -9,7 +9,11 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS
 
 from m3i_mm.datasets.converters.check import check_source
-from m3i_mm.datasets.converters.inputs import KINDS, open_source
+from m3i_mm.datasets.converters.inputs import (
+    KINDS,
+    one_line_errors,
+    open_source,
+)
 from m3i_mm.datasets.sources import Source
 
 
@@ -81,4 +85,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

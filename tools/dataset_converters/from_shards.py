@@ -7,7 +7,11 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from m3i_mm.datasets.converters.inputs import KINDS, open_source
+from m3i_mm.datasets.converters.inputs import (
+    KINDS,
+    one_line_errors,
+    open_source,
+)
 from m3i_mm.datasets.converters.pack import unpack_shards
 
 
@@ -40,4 +44,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

@@ -14,7 +14,11 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from m3i_mm.datasets.converters.inputs import KINDS, open_source
+from m3i_mm.datasets.converters.inputs import (
+    KINDS,
+    one_line_errors,
+    open_source,
+)
 from m3i_mm.datasets.converters.pack import pack_shards
 
 
@@ -82,4 +86,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with one_line_errors():
+        main()

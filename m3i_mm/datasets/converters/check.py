@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from ..faults import SampleError
 from ..images import decode
 from ..source_dataset import SourceDataset
 from ..sources import Source
+from ..texts import written
+from ..transforms.labels import whole_number
 from .pack import image_content
 from .parallel import map_processes
 
@@ -102,13 +105,12 @@ def _check_block(
         found.file_sizes.append(len(content))
         digest = hashlib.blake2b(content, digest_size=12).hexdigest()
         found.digests.append((digest, sample['sample_key']))
-        value = sample['fields'].get(text)
-        if value is not None:
+        if text in sample['fields']:
+            value = written(sample['fields'][text])
             texts = [value] if isinstance(value, str) else value
             found.texts.extend(len(t.strip()) for t in texts or [''])
-        number = sample['fields'].get(label)
-        if isinstance(number, int):
-            found.labels.append(number)
+        with suppress(TypeError, ValueError, OverflowError):
+            found.labels.append(whole_number(sample['fields'].get(label)))
     return found
 
 

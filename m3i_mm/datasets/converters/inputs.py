@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os.path as osp
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from ..faults import DataError
 from ..sources import (
     ClassTarsSource,
     ImageFolderSource,
@@ -15,48 +18,50 @@ from ..sources import (
     ShardSource,
     Source,
 )
+from ..sources.tables import RowTable
+from ..texts import written
 
-__all__ = ['KINDS', 'open_source', 'write_coco_list']
+__all__ = ['KINDS', 'one_line_errors', 'open_source', 'read_coco_captions']
 
 
-def write_coco_list(ann_file: str, path: str) -> None:
-    """Turn COCO captions into a list of pictures with their texts.
+def _open_coco(ann_file: str, root: str, **options: Any) -> Source:
+    table = RowTable(read_coco_captions(ann_file))
+    return ImageTextListSource(ann_file, root, table=table, **options)
+
+
+def read_coco_captions(ann_file: str) -> Iterator[dict[str, Any]]:
+    """Read COCO captions.
 
     Args:
         ann_file (str): ``captions_train2017.json`` or its like.
-        path (str): The JSON lines to write: ``image`` and ``text``, a list of
-            captions.
+
+    Yields:
+        dict: ``image``, a path, and ``text``, a list of captions.
 
     Raises:
-        ValueError: If the file holds no captions.
+        DataError: If the file holds no captions.
     """
-    with open(ann_file, encoding='utf-8') as file:
-        content = json.load(file)
-    if 'annotations' not in content or 'images' not in content:
-        raise ValueError(
-            f'{ann_file} is no COCO file: it has no images and annotations'
-        )
-    texts: dict[int, list[str]] = {}
-    for annotation in content['annotations']:
-        if 'caption' not in annotation:
-            raise ValueError(
-                f'{ann_file} holds no captions; captions_*.json does'
-            )
-        texts.setdefault(annotation['image_id'], []).append(
-            annotation['caption'].strip()
-        )
-    with open(path, 'w', encoding='utf-8') as file:
+    try:
+        with open(ann_file, encoding='utf-8-sig') as file:
+            content = json.load(file)
+        texts: dict[Any, list[str]] = defaultdict(list)
+        for annotation in content['annotations']:
+            if 'caption' not in annotation:
+                raise DataError(
+                    f'{ann_file} holds no captions; captions_*.json does'
+                )
+            caption = written(annotation['caption'])
+            texts[annotation['image_id']].append(str(caption).strip())
         for image in content['images']:
-            row = dict(
-                image=image['file_name'], text=texts.get(image['id'], [])
-            )
-            file.write(json.dumps(row, ensure_ascii=False) + '\n')
-
-
-def _open_coco(ann_file: str, root: str) -> Source:
-    path = osp.splitext(ann_file)[0] + '.jsonl'
-    write_coco_list(ann_file, path)
-    return ImageTextListSource(path, root)
+            yield dict(image=image['file_name'], text=texts[image['id']])
+    except DataError:
+        raise
+    # a hostile file nests deeper than the interpreter can follow
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DataError(
+            f'{ann_file} is no COCO file with images and annotations: '
+            f'{type(error).__name__}: {error}'
+        ) from error
 
 
 KINDS: dict[str, Callable[..., Source]] = {
@@ -85,11 +90,26 @@ def open_source(path: str, kind: str | None = None, **options: Any) -> Source:
         ValueError: If the kind is unknown.
     """
     if kind is None:
-        suffix = osp.splitext(path)[1]
-        if suffix in ('.csv', '.tsv', '.jsonl', '.parquet'):
+        suffix = osp.splitext(path)[1].lower()
+        if suffix in ('.csv', '.tsv', '.jsonl', '.json', '.parquet'):
             kind = 'list'
         else:
             kind = 'shards' if '.tar' in path else 'folder'
     if kind not in KINDS:
         raise ValueError(f'kind is one of {sorted(KINDS)}, not {kind!r}')
     return KINDS[kind](path, **options)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """End a tool with one line if its data or arguments are wrong.
+
+    Raises:
+        SystemExit: Instead of what sources and converters raise.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, OSError, ImportError) as error:
+        # str() of a KeyError puts its message in quotation marks
+        message = error.args[0] if len(error.args) == 1 else error
+        raise SystemExit(f'error: {message}') from error

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import webdataset as wds
 from rich.progress import track
 
-from ..faults import SampleError
+from ..faults import DataError, SampleError, as_fault
 from ..images import decode, read_header, read_image_file
 from ..order import SampleOrder
 from ..source_dataset import SourceDataset
 from ..sources import Source
+from ..texts import written
+from ..transforms.labels import whole_number
+from .fields import to_plain
 from .parallel import map_processes
 from .shards import sha256, shard_index, to_json
 
@@ -52,37 +57,87 @@ def pack_shards(
         dict: The content of ``index.json``.
 
     Raises:
-        ValueError: If the folder holds shards made with other arguments.
+        DataError: If the folder holds shards made with other arguments or of
+            another list, if another process writes to it, or if a field has a
+            type that JSON has not.
     """
+    if samples_per_shard < 1:
+        raise DataError(f'{samples_per_shard} samples in a shard are too few')
+    _check_fields(source)
     out.mkdir(parents=True, exist_ok=True)
-    _check_settings(
-        out,
-        dict(
-            source=source.name,
-            samples=len(source),
-            samples_per_shard=samples_per_shard,
-            seed=seed,
-        ),
-    )
-    numbers = range(-(-len(source) // samples_per_shard))[:max_shards]
-    pack = _Packer(source, out, samples_per_shard, seed)
-    records = map_processes(pack, numbers, num_workers, 'Packing')
-    index = shard_index(records)
-    index['left_out'] = [
-        sample for record in records for sample in record['left_out']
-    ]
-    _write_json(out / 'index.json', index)
+    with locked(out):
+        _check_settings(
+            out,
+            dict(
+                source=source.name,
+                samples=len(source),
+                samples_per_shard=samples_per_shard,
+                seed=seed,
+                fingerprint=source.fingerprint(),
+            ),
+        )
+        numbers = range(-(-len(source) // samples_per_shard))[:max_shards]
+        pack = _Packer(source, out, samples_per_shard, seed)
+        records = map_processes(pack, numbers, num_workers, 'Packing')
+        index = shard_index(records)
+        index['left_out'] = [
+            sample for record in records for sample in record['left_out']
+        ]
+        _write_json(out / 'index.json', index)
     return index
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process.
+
+    Args:
+        folder (Path): The folder; a file ``.lock`` is left in it.
+
+    Raises:
+        DataError: If another process writes to it.
+    """
+    with (folder / '.lock').open('w') as file:
+        try:
+            # given back by the system, however this process ends
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataError(
+                f'Another process writes to {folder}: wait for it, or use '
+                'another folder'
+            ) from error
+        yield
+
+
+def _check_fields(source: Source) -> None:
+    """Say what cannot be packed before hours of work, not after."""
+    reader = SourceDataset(source, pipeline=[])
+    for index in range(min(100, len(source))):
+        try:
+            sample = reader.load_raw(index)
+        except SampleError:
+            continue
+        for name, value in sample['fields'].items():
+            try:
+                to_plain(value)
+            except (TypeError, ValueError) as error:
+                raise DataError(
+                    f'The field {name!r} of {sample["sample_key"]} in '
+                    f'{source.name} cannot be packed: {error}. Leave it out '
+                    'of the list'
+                ) from error
+        return
 
 
 def _check_settings(out: Path, settings: dict[str, Any]) -> None:
     path = out / 'settings.json'
     if path.exists():
-        before = json.loads(path.read_text())
+        before = _read_json(path)
         if before != settings:
-            raise ValueError(
-                f'{out} holds shards made with other settings: {before}, not '
-                f'{settings}. Use another folder or empty this one'
+            raise DataError(
+                f'{out} holds shards made with other settings or of another '
+                f'list: {before}, not {settings}. Use another folder or empty '
+                'this one'
             )
     _write_json(path, settings)
 
@@ -116,7 +171,7 @@ class _Packer:
         path = self.out / f'{number:05d}.tar'
         record_path = self.out / f'{number:05d}.json'
         if path.exists() and record_path.exists():
-            return json.loads(record_path.read_text())
+            return _read_json(record_path)
         left_out: list[dict[str, str]] = []
         partial_path = path.with_suffix('.part')
         count = 0
@@ -159,14 +214,16 @@ class _Packer:
 def _encode(sample: dict[str, Any]) -> dict[str, bytes]:
     """Return the files of a sample by suffix."""
     content = image_content(sample)
-    fields = sample['fields']
+    with as_fault('fields', sample['sample_key']):
+        fields = to_plain(sample['fields'])
+        text = written(fields.get('text'))
     suffix = read_header(content, sample['sample_key']).suffix
     files = {suffix[1:]: content}
     # texts and labels in the form of other readers, too
-    if isinstance(fields.get('text'), str):
-        files['txt'] = fields['text'].encode()
-    if isinstance(fields.get('label'), int):
-        files['cls'] = str(fields['label']).encode()
+    if isinstance(text, str) and 'text' in fields:
+        files['txt'] = text.encode()
+    with suppress(TypeError, ValueError, OverflowError):
+        files['cls'] = str(whole_number(fields.get('label'))).encode()
     files['json'] = to_json({'key': sample['sample_key'], **fields})
     return files
 
@@ -207,15 +264,26 @@ def unpack_shards(source: Source, out: Path) -> int:
                 sample = reader.load_raw(position)
                 content = image_content(sample)
                 suffix = read_header(content, sample['sample_key']).suffix
+                with as_fault('fields', sample['sample_key']):
+                    fields = to_plain(sample['fields'])
             except SampleError as fault:
                 print(f'left out: {fault}')
                 continue
             name = f'images/{position:09d}{suffix}'
             (out / name).write_bytes(content)
-            row = dict(sample['fields'], image=name)
+            row = dict(fields, image=name)
             file.write(json.dumps(row, ensure_ascii=False) + '\n')
             count += 1
     return count
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise DataError(
+            f'{path} is no JSON: {error}. Remove it with the shard of its name'
+        ) from error
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

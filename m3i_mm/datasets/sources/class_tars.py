@@ -6,6 +6,8 @@ import glob
 import os
 import os.path as osp
 import tarfile
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +56,13 @@ class ClassTarsSource(Source):
         self.rows = np.array(rows, dtype=np.int64).reshape(-1, 3)
         self.names = np.array(names)
         self.chunk_sizes = np.array([len(rows)])
+
+    def identity(self) -> Iterator[Any]:
+        """Yield the archives and their members."""
+        yield from super().identity()
+        yield [osp.abspath(path) for path in self.paths]
+        yield self.rows.tobytes()
+        yield self.names.tobytes()
 
     def read_chunk(self, chunk: int) -> ClassTarsSource:
         """Return the source itself: its pictures are reached one by one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import os.path as osp
 import time
 from collections.abc import Iterator, Sequence
@@ -106,6 +107,13 @@ class ShardSource(Source):
         self.chunk_sizes = np.array(sizes, dtype=np.int64)
         if not self.chunk_sizes.any():
             raise ValueError(f'The shards hold no samples: {self.urls[:3]}')
+
+    def identity(self) -> Iterator[Any]:
+        """Yield the shards, and of local ones their sizes and times."""
+        yield from super().identity()
+        for url in self.urls:
+            status = None if is_remote(url) else os.stat(url)
+            yield url, status and (status.st_size, status.st_mtime_ns)
 
     def read_chunk(self, chunk: int) -> ShardSamples:
         """Read a shard into memory; see :meth:`Source.read_chunk`."""
