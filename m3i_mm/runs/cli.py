@@ -18,7 +18,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from m3i_mm.checkpoints.reading import CheckpointError, install
-from m3i_mm.engine.hooks import CheckpointFitHook
+from m3i_mm.engine.hooks import AnnotationHook, CheckpointFitHook
 from m3i_mm.engine.nonfinite import NonFiniteLossError
 
 from .config import (
@@ -179,6 +179,7 @@ def build_runner(cfg: Config) -> Any:
         runner = RUNNERS.build(cfg)
     else:
         runner = Runner.from_cfg(cfg)
+    runner.register_hook(AnnotationHook())
     runner.register_hook(CheckpointFitHook())
     return runner
 

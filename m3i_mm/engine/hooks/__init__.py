@@ -1,5 +1,6 @@
 """Hooks that the runner calls during training."""
 
+from .annotation_hook import AnnotationHook
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_fit_hook import CheckpointFitHook
 from .class_count_hook import ClassCountHook
@@ -11,6 +12,7 @@ from .progress_bar_hook import ProgressBarHook
 from .resume_state_hook import ResumeStateHook
 
 __all__ = [
+    'AnnotationHook',
     'ChannelsLastHook',
     'CheckpointFitHook',
     'ClassCountHook',
