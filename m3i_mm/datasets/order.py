@@ -15,9 +15,15 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from .permutation import Permutation
 from .randomness import generator
 
 __all__ = ['Intervals', 'SampleOrder']
+
+# samples of a window that are permuted as a list; of more than these the
+# permutation is computed a part at a time
+MAX_LISTED = 2**24
+PART = 2**14
 
 K = TypeVar('K', bound=Hashable)
 V = TypeVar('V')
@@ -51,7 +57,8 @@ class SampleOrder:
         self.shuffle = shuffle
         self.length = int(chunk_sizes.sum())
         self._passes: _Recent[int, _Pass] = _Recent()
-        self._windows: _Recent[tuple[int, int], np.ndarray] = _Recent()
+        # by pass, window and part of the window
+        self._windows: _Recent[tuple[int, int, int], np.ndarray] = _Recent()
 
     def __getitem__(self, position: int) -> tuple[int, int]:
         """Return the chunk and the offset in it of a position.
@@ -67,8 +74,10 @@ class SampleOrder:
         window = self._rank(starts, place) // self.window
         first = window * self.window
         if self.shuffle:
-            permutation = self._permutation(number, window, starts)
-            place = int(starts[first] + permutation[place - starts[first]])
+            offset = int(place - starts[first])
+            place = int(starts[first]) + self._shuffled(
+                number, window, starts, offset
+            )
         rank = self._rank(starts, place)
         return int(chunks[rank]), int(place - starts[rank])
 
@@ -89,23 +98,33 @@ class SampleOrder:
             self._passes.put(number, known, count)
         return known
 
-    def _permutation(
-        self, number: int, window: int, starts: np.ndarray
-    ) -> np.ndarray:
-        known = self._windows.get((number, window))
+    def _shuffled(
+        self, number: int, window: int, starts: np.ndarray, offset: int
+    ) -> int:
+        """Return where an offset in a window goes."""
+        first = window * self.window
+        last = min(first + self.window, len(starts) - 1)
+        size = int(starts[last] - starts[first])
+        # of a window too large for a list, a part of it at a time
+        length = size if size <= MAX_LISTED else PART
+        part, offset = divmod(offset, length)
+        known = self._windows.get((number, window, part))
         if known is None:
-            first = window * self.window
-            last = min(first + self.window, len(starts) - 1)
-            rng = generator(*self.seed, number, window)
-            known = rng.permutation(int(starts[last] - starts[first]))
-            self._windows.put((number, window), known, len(known))
-        return known
+            seed = (*self.seed, number, window)
+            if size <= MAX_LISTED:
+                known = generator(*seed).permutation(size)
+            else:
+                begin = part * PART
+                places = np.arange(begin, min(begin + PART, size))
+                known = Permutation(size, seed)(places)
+            self._windows.put((number, window, part), known, len(known))
+        return int(known[offset])
 
 
 class _Recent(Generic[K, V]):
     """What was used last, up to a total size, but two entries at least."""
 
-    MAX_SIZE = 2**24
+    MAX_SIZE = MAX_LISTED
 
     def __init__(self) -> None:
         self.entries: OrderedDict[K, tuple[V, int]] = OrderedDict()

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from m3i_mm.datasets import order as order_module
 from m3i_mm.datasets.epoch_plan import EpochPlan, Layout, allocate
 from m3i_mm.datasets.order import Intervals, SampleOrder
+from m3i_mm.datasets.permutation import MIX, Permutation
 
 pytestmark = pytest.mark.openmmlab
 SIZES = np.array([5, 3, 0, 7, 4])
@@ -28,6 +30,73 @@ def test_each_pass_is_a_permutation(window):
     assert first != sorted(first)
     assert samples(SampleOrder(SIZES, (3,), window)) == first
     assert samples(SampleOrder(SIZES, (4,), window)) != first
+
+
+@pytest.mark.parametrize('window', [1, 2, 9])
+def test_windows_too_large_for_a_list(window, monkeypatch):
+    monkeypatch.setattr(order_module, 'MAX_LISTED', 3)
+    monkeypatch.setattr(order_module, 'PART', 4)
+    test_each_pass_is_a_permutation(window)
+    test_a_window_is_read_before_the_next_begins()
+    order = SampleOrder(SIZES, (3,), window)
+    one_by_one = [order[p] for p in range(40)]
+    rng = np.random.default_rng(0)
+    for position in rng.permutation(40):
+        fresh = SampleOrder(SIZES, (3,), window)
+        assert fresh[int(position)] == one_by_one[position]
+
+
+def slow_permutation(place, length, bases, keys):
+    """The definition in integers of Python, for one place."""
+    while True:
+        a, b = bases
+        left, right = place % a, place // a
+        for key in keys:
+            value = right ^ int(key)
+            for shift, factor in ((30, MIX[0][1]), (27, MIX[1][1])):
+                value = (value ^ value >> shift) * factor % 2**64
+            value ^= value >> 31
+            left, right, a, b = right, (left + value % a) % a, b, a
+        place = left + right * a
+        if place < length:
+            return place
+
+
+class TestPermutation:
+    @pytest.mark.parametrize('length', [1, 2, 3, 10, 17, 256, 257, 1000])
+    def test_every_place_once(self, length):
+        permutation = Permutation(length, (1, 2))
+        found = permutation(np.arange(length))
+        assert sorted(found.tolist()) == list(range(length))
+        assert found.tolist() == [
+            slow_permutation(p, length, permutation.bases, permutation.keys)
+            for p in range(length)
+        ]
+
+    def test_large_ranges(self):
+        length = 10**8 + 7
+        permutation = Permutation(length, (5,))
+        found = permutation(np.arange(200000))
+        assert len(np.unique(found)) == 200000
+        assert found.min() >= 0
+        assert found.max() < length
+        a, b = permutation.bases
+        assert length <= a * b < length * 1.001
+
+    def test_it_is_as_random_as_a_shuffled_list(self):
+        length = 10000
+        counts = np.zeros((10, 10))
+        fixed, neighbours = 0, 0
+        for seed in range(40):
+            found = Permutation(length, (seed,))(np.arange(length))
+            np.add.at(counts, (np.arange(length) // 1000, found // 1000), 1)
+            fixed += (found == np.arange(length)).sum()
+            neighbours += (np.abs(np.diff(found)) == 1).sum()
+        # chi squared of 81 degrees of freedom, and two Poisson counts
+        expected = 40 * length / 100
+        assert ((counts - expected) ** 2 / expected).sum() < 130
+        assert 40 / 3 < fixed < 80
+        assert 80 / 2 < neighbours < 80 * 2
 
 
 def test_a_window_is_read_before_the_next_begins():
