@@ -12,18 +12,11 @@ from .version import __version__
 
 OPENMMLAB_LINE = check_dependencies()
 
-from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
-
+from .inheritance import install_config_names  # noqa: E402
 from .mmcv_importer import install_importer  # noqa: E402
 from .moved import install_moved_modules  # noqa: E402
 
-# A submodule instead of the distribution makes MMEngine take the directory of
-# that file, which is right for wheels, editable installs and checkouts alike.
-MODULE2PACKAGE.setdefault('m3i_mm', 'm3i_mm.version')
-if OPENMMLAB_LINE == 'onedl':
-    # its distribution is not the `mmsegmentation` that MMEngine looks for, and
-    # on `mmseg::` configs installs over it
-    MODULE2PACKAGE['mmseg'] = 'mmseg.version'
+install_config_names(OPENMMLAB_LINE)
 install_importer()
 install_moved_modules()
 

@@ -12,14 +12,23 @@ from m3i_mm.moved import MODULES
 PACKAGE = Path(__file__).parents[1] / 'm3i_mm'
 # from the ground up; a room imports from its own floor or below
 FLOORS = (
-    ('compat', 'mmcv_importer', 'moved', 'registry', 'utils', 'version'),
+    (
+        'compat',
+        'inheritance',
+        'mmcv_importer',
+        'moved',
+        'registry',
+        'utils',
+        'version',
+    ),
     ('ops', 'checkpoints'),
     ('datasets', 'models'),
     ('engine',),
+    ('runs',),
     ('evaluation',),
-    ('apis', 'visualization'),
+    ('apis', 'benchmarks', 'visualization'),
     ('reports',),
-    ('runs', 'benchmarks'),
+    ('commands',),
 )
 FLOOR_OF = {room: n for n, floor in enumerate(FLOORS) for room in floor}
 

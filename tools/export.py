@@ -2,10 +2,9 @@
 
 import argparse
 
-from mmengine.config import Config, DictAction
-
-import m3i_mm.engine  # noqa: F401
 from m3i_mm.apis.export import build_part, export_model, verify_onnx
+from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.reading import read_config
 
 TOLERANCE = 1e-4
 
@@ -47,20 +46,14 @@ def parse_args() -> argparse.Namespace:
         default=18,
         help='ONNX operator set (default: %(default)s)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings that replace those of the config, key=value',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     """Export; compare an ONNX file with PyTorch at two image sizes."""
     args = parse_args()
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options or {})
+    config = read_config(args.config, args.cfg_options)
     model = build_part(config, args.part, args.checkpoint)
     height, width = args.image_size
     export_model(model, args.out, (height, width), args.opset)

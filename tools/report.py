@@ -1,6 +1,6 @@
 """Write one HTML file about runs."""
 
-from m3i_mm.runs.report import main_report
+from m3i_mm.commands.report import main_report
 
 if __name__ == '__main__':
     main_report()

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from m3i_mm.models.internimage import DCNv3
+from m3i_mm.runs.building import build_model, initialize, model_settings
 
 __all__ = [
     'build_part',
@@ -54,14 +54,12 @@ def build_part(
     Returns:
         nn.Module: In evaluation mode.
     """
-    settings = dict(config.model if part == 'model' else config.model.backbone)
+    settings = model_settings(config, part)
     # Weights come from the checkpoint; nothing is to be downloaded.
     settings.pop('init_cfg', None)
-    scope = config.get('default_scope', 'mmpretrain')
-    with DefaultScope.overwrite_default_scope(scope):
-        model = MODELS.build(settings)
+    model = build_model(config, settings=settings)
     if checkpoint is None:
-        model.init_weights()
+        initialize(model)
     else:
         load_checkpoint(model, checkpoint, map_location='cpu')
     return model.eval()

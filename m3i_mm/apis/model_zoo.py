@@ -19,11 +19,11 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.model import BaseModel
-from mmengine.registry import DefaultScope
 
 import m3i_mm
 from m3i_mm.checkpoints.loading import load_weights
-from m3i_mm.registry import MODELS
+from m3i_mm.runs.building import build_model
+from m3i_mm.runs.reading import read_config
 
 __all__ = ['get_model', 'list_models']
 
@@ -59,7 +59,7 @@ def _find(model: str | Config) -> tuple[Config, Any]:
     if isinstance(model, Config):
         return copy.deepcopy(model), None
     if model.endswith('.py'):
-        return Config.fromfile(model), None
+        return read_config(model), None
     if model.lower() not in _names():
         close = get_close_matches(model.lower(), _names(), n=3)
         hint = f' Did you mean {" or ".join(close)}?' if close else ''
@@ -111,16 +111,13 @@ def get_model(
         ValueError: If the name is unknown, or ``pretrained=True`` and no
             weights are published.
         CheckpointError: If the checkpoint is of another model.
+        ConfigError: If there is no such config or it cannot be built.
     """
     config, entry = _find(model)
     weights = _find_weights(pretrained, entry)
     if changes:
         config.merge_from_dict(dict(model=changes))
-    if config.get('data_preprocessor') is not None:
-        config.model.setdefault('data_preprocessor', config.data_preprocessor)
-    scope = config.get('default_scope') or 'mmpretrain'
-    with DefaultScope.overwrite_default_scope(scope):
-        built: BaseModel = MODELS.build(config.model)
+    built: BaseModel = build_model(config)
     content = load_weights(built, weights) if weights else {}
     # what the inferencers of MMPretrain look for
     built._config = config

@@ -16,6 +16,7 @@ from mmengine.config import Config
 from m3i_mm.checkpoints.reading import read_checkpoint
 
 from ..engine.hooks.checkpoint_fit_hook import require_fit
+from ..runs.reading import read_config
 from .prediction import Prediction, Predictor, read_image
 
 __all__ = ['Classifier', 'Detector', 'Segmentor', 'build_predictor']
@@ -199,8 +200,7 @@ def build_predictor(
             segmentor.
         CheckpointError: If the checkpoint is of another model.
     """
-    if isinstance(config, str):
-        config = Config.fromfile(config)
+    config = read_config(config)
     scope = config.get('default_scope')
     if scope == 'mmdet':
         return Detector(config, checkpoint, device, score_threshold)

@@ -9,9 +9,9 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MessageHub
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner
 from torch.utils.data import DataLoader
+
+from m3i_mm.runs.building import build_loader, build_model
 
 __all__ = ['Bottleneck', 'find_bottleneck']
 
@@ -58,9 +58,11 @@ def find_bottleneck(cfg: Config, steps: int = 20) -> Bottleneck:
 
     Returns:
         Bottleneck: The times.
+
+    Raises:
+        ConfigError: If the config has no training or cannot be built.
     """
-    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+    loader = build_loader(cfg)
     _match_streams(loader)
     data, batch = _time_loader(loader, steps)
     # the workers would take processor time from the model
@@ -95,9 +97,7 @@ def _time_loader(loader: DataLoader, steps: int) -> tuple[float, Any]:
 
 def _time_model(cfg: Config, batch: Any, steps: int) -> float:
     device = get_device()
-    if 'data_preprocessor' in cfg:
-        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    model = MODELS.build(cfg.model).to(device)
+    model = build_model(cfg).to(device)
     model.train()
     # momentum encoders read their schedule's length
     hub = MessageHub.get_current_instance()

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from m3i_mm.models.internimage import DCNv3
+from m3i_mm.runs.building import build_model
 
 __all__ = ['Complexity', 'build_without_memory', 'count_complexity']
 
@@ -45,11 +45,12 @@ def build_without_memory(config: Config, part: str) -> nn.Module:
 
     Returns:
         nn.Module: In evaluation mode, without weights.
+
+    Raises:
+        ConfigError: If the config has no such part or it cannot be built.
     """
-    settings = config.model if part == 'model' else config.model.backbone
-    scope = config.get('default_scope', 'mmpretrain')
-    with DefaultScope.overwrite_default_scope(scope), torch.device('meta'):
-        return MODELS.build(settings).eval()
+    with torch.device('meta'):
+        return build_model(config, part).eval()
 
 
 def count_complexity(

@@ -19,9 +19,11 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import MODELS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from m3i_mm.runs.building import build_model, model_settings
 
 from .measure import peak_bytes
 
@@ -60,12 +62,12 @@ def method_models(cfg: Config, image_size: int) -> dict[str, dict[str, Any]]:
     Returns:
         dict[str, dict]: Model configs by method.
     """
-    m3i = cfg.model.to_dict()
+    m3i = model_settings(cfg)
     m3i['backbone']['img_size'] = image_size
     patch = m3i['backbone'].get('patch_size', 16)
-    scope = DefaultScope.overwrite_default_scope('mmpretrain')
-    with scope, torch.device('meta'):
-        arch = MODELS.build(m3i['backbone']).arch_settings
+    with torch.device('meta'):
+        backbone = build_model(cfg, settings=m3i['backbone'])
+    arch = backbone.arch_settings
     dims = arch['embed_dims']
     vit = dict(arch=arch, img_size=image_size, patch_size=patch)
     return {
@@ -311,8 +313,8 @@ def measure(
     """
     # MMPretrain's MoCo v3 reads the length of the training here
     MessageHub.get_current_instance().update_info('max_iters', 1000)
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = revert_sync_batchnorm(MODELS.build(model_cfg))
+    # the methods are those of MMPretrain, whatever the config's scope
+    model = revert_sync_batchnorm(build_model(Config(), settings=model_cfg))
     model = model.to(device).train()
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], lr=1e-5

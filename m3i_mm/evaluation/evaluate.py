@@ -8,14 +8,14 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
-from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 from torch.utils.data import Dataset
 
 from m3i_mm.checkpoints.loading import load_weights
 from m3i_mm.registry import MODELS
+from m3i_mm.runs import building
+from m3i_mm.runs.reading import read_config
 
 from .dataloaders import NamedDataLoaders
 from .extraction import extract_features
@@ -80,37 +80,23 @@ def build_model(
         BaseModel: The model in evaluation mode, on the accelerator if there
         is one.
     """
-    preprocessor = copy.deepcopy(
-        cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
-    )
-    if model is None:
-        model_cfg = copy.deepcopy(cfg.model)
-        model_cfg.setdefault('data_preprocessor', preprocessor)
-    else:
-        model_cfg = copy.deepcopy(model)
+    settings = building.model_settings(cfg)
+    if model is not None:
+        preprocessor = settings.get('data_preprocessor') or {}
+        settings = copy.deepcopy(model)
         # built here: an ImageClassifier adds arguments of its own to a config
-        built = MODELS.build(
-            {'type': 'mmpretrain.ClsDataPreprocessor', **(preprocessor or {})}
-        )
-        model_cfg.setdefault('data_preprocessor', built)
+        with building.scope_of(cfg):
+            built = MODELS.build(
+                {'type': 'mmpretrain.ClsDataPreprocessor', **preprocessor}
+            )
+        settings.setdefault('data_preprocessor', built)
     set_random_seed(seed)
-    network: BaseModel = MODELS.build(model_cfg)
+    network: BaseModel = building.build_model(cfg, settings=settings)
     if checkpoint is None:
-        _initialise(network)
+        building.initialize(network)
     else:
         load_weights(network, checkpoint)
     return network.to(get_device()).eval()
-
-
-def _initialise(model: BaseModel) -> None:
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    # MMEngine reports every parameter that it initialises
-    logger.setLevel('WARNING')
-    try:
-        model.init_weights()
-    finally:
-        logger.setLevel(level)
 
 
 def evaluate(
@@ -141,10 +127,9 @@ def evaluate(
         >>> pixels = evaluate('configs/m3i/....py', model=raw_pixels())
         >>> result.metrics['linear/group_top1']
     """
-    cfg = Config.fromfile(cfg) if isinstance(cfg, str) else cfg
-    scope = cfg.get('default_scope', 'mmpretrain')
-    with DefaultScope.overwrite_default_scope(scope):
-        built = build_model(cfg, checkpoint, model, seed)
+    cfg = read_config(cfg)
+    built = build_model(cfg, checkpoint, model, seed)
+    with building.scope_of(cfg):
         loaders = NamedDataLoaders(cfg.test_dataloader, seed)
         metrics = build_metrics(cfg.test_evaluator, list(loaders))
     if not hasattr(built, 'encode_text'):

@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import mmengine
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.evaluator import DumpResults, Evaluator
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
-from m3i_mm.checkpoints.reading import CheckpointError, install
-from m3i_mm.engine.hooks import AnnotationHook, CheckpointFitHook
-from m3i_mm.engine.nonfinite import NonFiniteLossError
+from m3i_mm.checkpoints.reading import install
 
+from .arguments import add_config_options
+from .building import build_runner
 from .config import (
     complete_dataloaders,
     enable_mixed_precision,
@@ -28,15 +26,11 @@ from .config import (
     set_resume,
     set_work_dir,
 )
-from .config_check import (
-    ConfigError,
-    check_config,
-    check_overrides,
-    explained_errors,
-)
-from .data_root import move_data_root
+from .config_check import ConfigError, check_config
+from .explain import USER_ERRORS, explained_errors, one_line
 from .manifest import write_manifest
 from .processes import end_processes, setup_cpu_processes
+from .reading import read_config
 from .tracking import TRACKERS, add_trackers
 
 __all__ = ['main_test', 'main_train']
@@ -50,15 +44,7 @@ def _parser(description: str) -> ArgumentParser:
         metavar='FOLDER',
         help='where logs and checkpoints go (default: work_dirs/CONFIG)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override entries of the config, as optim_wrapper.optimizer.lr='
-        '1e-3 or key="[(a,b),(c,d)]"',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm'],
@@ -152,36 +138,12 @@ def load_config(args: Namespace, mode: str) -> Config:
         ConfigError: If the config cannot work as it is written.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not os.path.isfile(args.config) and '::' not in args.config:
-        raise ConfigError(f'there is no config file {args.config!r}')
-    cfg = Config.fromfile(args.config)
-    check_overrides(cfg, args.cfg_options)
-    if 'data_root' in args.cfg_options:
-        move_data_root(cfg, args.cfg_options['data_root'])
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     set_work_dir(cfg, args.work_dir)
     complete_dataloaders(cfg)
     check_config(cfg, mode)
     return cfg
-
-
-def build_runner(cfg: Config) -> Any:
-    """Build the runner that a config asks for.
-
-    Args:
-        cfg (Config): A complete config.
-
-    Returns:
-        Runner | FlexibleRunner: The runner.
-    """
-    if 'runner_type' in cfg:
-        runner = RUNNERS.build(cfg)
-    else:
-        runner = Runner.from_cfg(cfg)
-    runner.register_hook(AnnotationHook())
-    runner.register_hook(CheckpointFitHook())
-    return runner
 
 
 def _train(args: Namespace) -> None:
@@ -265,8 +227,8 @@ def _run(
     install()
     try:
         main(args)
-    except (ConfigError, CheckpointError, NonFiniteLossError) as error:
-        raise SystemExit(f'error: {error}') from error
+    except USER_ERRORS as error:
+        raise SystemExit(f'error: {one_line(error)}') from error
     end_processes()
 
 

@@ -12,6 +12,7 @@ from .config_check import ConfigError
 from .processes import world_size
 
 __all__ = [
+    'complete_dataloader',
     'complete_dataloaders',
     'enable_mixed_precision',
     'scale_learning_rate',
@@ -80,27 +81,35 @@ def enable_mixed_precision(cfg: Config) -> None:
 
 
 def complete_dataloaders(cfg: Config) -> None:
-    """Fill in the data loaders' settings that depend on task and machine.
+    """Fill in the loaders' settings that depend on task and machine.
+
+    Args:
+        cfg (Config): The config, changed in place.
+    """
+    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(field) is not None:
+            complete_dataloader(cfg[field], cfg.get('default_scope'))
+
+
+def complete_dataloader(loader: ConfigDict, scope: str | None) -> None:
+    """Fill in a loader's settings that depend on task and machine.
 
     Pre-training batches are stacked (``default_collate``); detection and
     segmentation keep MMEngine's list of samples. Memory is pinned for CUDA
     only, and workers are kept only where there are any.
 
     Args:
-        cfg (Config): The config, changed in place.
+        loader (ConfigDict): Settings of the loader, changed in place.
+        scope (str | None): The config's ``default_scope``.
     """
-    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader = cfg.get(field)
-        if loader is None:
-            continue
-        if cfg.get('default_scope') in _PRETRAIN_SCOPES:
-            loader.setdefault('collate_fn', dict(type='default_collate'))
-            loader.setdefault('pin_memory', True)
-            loader.setdefault('persistent_workers', True)
-        if not torch.cuda.is_available():
-            loader.pin_memory = False
-        if loader.get('num_workers', 0) == 0:
-            loader.persistent_workers = False
+    if scope in _PRETRAIN_SCOPES:
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+        loader.setdefault('pin_memory', True)
+        loader.setdefault('persistent_workers', True)
+    if not torch.cuda.is_available():
+        loader['pin_memory'] = False
+    if loader.get('num_workers', 0) == 0:
+        loader['persistent_workers'] = False
 
 
 def scale_learning_rate(cfg: Config) -> str:

@@ -2,34 +2,22 @@
 
 A mistake shows in one of three places: as a key that MMEngine's runner never
 reads, as a folder that is not there, or as an exception from deep inside a
-registry. The first two are looked for before anything is built
-(:func:`check_config`); the third is translated when it happens
-(:func:`explained_errors`).
+registry. The first two are looked for here, before anything is built; the
+third is translated when it happens (:mod:`m3i_mm.runs.explain`).
 """
 
 from __future__ import annotations
 
 import inspect
 import os.path as osp
-import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from difflib import get_close_matches
-from types import TracebackType
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import Registry
 from mmengine.runner import FlexibleRunner, Runner
 
-from .dataset_errors import explain_dataset_error
-
-__all__ = [
-    'ConfigError',
-    'check_config',
-    'check_overrides',
-    'explained_errors',
-]
+__all__ = ['ConfigError', 'check_config', 'check_overrides', 'near_names']
 
 # Read by the runner through its `cfg` instead of an argument
 _KEYS_READ_FROM_CFG = {
@@ -62,7 +50,17 @@ def runner_keys() -> set[str]:
     return keys - {'self', 'cfg'}
 
 
-def _suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+def near_names(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Propose names for one that is unknown.
+
+    Args:
+        name (str): The unknown name.
+        known (Iterable[str]): The names that there are.
+        cutoff (float): Lowest similarity, in [0, 1].
+
+    Returns:
+        str: A sentence that begins with a space, empty if none is near.
+    """
     matches = get_close_matches(name, sorted(known), n=3, cutoff=cutoff)
     return f' Did you mean {" or ".join(map(repr, matches))}?' * bool(matches)
 
@@ -84,7 +82,7 @@ def check_overrides(cfg: Config, overrides: dict[str, Any]) -> None:
         if head not in known:
             raise ConfigError(
                 f'--cfg-options {key}: neither {cfg.filename} nor the runner '
-                f'has a key {head!r}.' + _suggest(head, known)
+                f'has a key {head!r}.' + near_names(head, known)
             )
 
 
@@ -107,10 +105,10 @@ def check_config(cfg: Config, mode: str) -> None:
         if cfg.get(key) is None:
             raise ConfigError(
                 f'{cfg.filename} has no {key!r}, which tools/{mode}.py needs.'
-                + _suggest(key, set(cfg) - known)
+                + near_names(key, set(cfg) - known)
             )
     for key in set(cfg) - known:
-        hint = _suggest(key, known, cutoff=0.88)
+        hint = near_names(key, known, cutoff=0.88)
         if hint and len(key) > 7:
             raise ConfigError(
                 f'Nothing reads the key {key!r} of {cfg.filename}.{hint}'
@@ -138,93 +136,3 @@ def _check_data_roots(node: Any, path: str) -> None:
         )
     for key, child in node.items():
         _check_data_roots(child, f'{path}.{key}')
-
-
-@contextmanager
-def explained_errors(cfg: Config) -> Iterator[None]:
-    """Translate a registry's exceptions into one line each.
-
-    Args:
-        cfg (Config): The config that is being built, to find the place.
-
-    Raises:
-        ConfigError: Instead of the ``KeyError`` of a type that no registry
-            holds, the ``TypeError`` of an argument that the type does not
-            take, and whatever a data set raises over its annotations. Other
-            exceptions pass unchanged.
-    """
-    try:
-        yield
-    except Exception as error:
-        message = explain_dataset_error(error)
-        if message is None and isinstance(error, (KeyError, TypeError)):
-            message = _explain(error, cfg)
-        if message is None:
-            raise
-        raise ConfigError(message) from error
-
-
-def _build_frame(traceback: TracebackType | None) -> dict[str, Any] | None:
-    """Return the variables of the innermost ``build_from_cfg``."""
-    found = None
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_name == 'build_from_cfg':
-            found = traceback.tb_frame.f_locals
-        traceback = traceback.tb_next
-    return found
-
-
-def _explain(error: Exception, cfg: Config) -> str | None:
-    frame = _build_frame(error.__traceback__)
-    if frame is None or 'obj_type' not in frame:
-        return None
-    type_name, built = frame['obj_type'], frame.get('obj_cls')
-    if isinstance(error, KeyError):
-        if built is not None:
-            return None
-        registry = frame['registry']
-        place = _find(cfg, type_name) or f'a {registry.name!r} registry'
-        return f'{place}: there is no type {type_name!r}.' + _suggest(
-            type_name.split('.')[-1], _registered(registry)
-        )
-    match = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-    if match is None or match[1] not in frame['args'] or built is None:
-        return None
-    key = match[1]
-    place = _find(cfg, type_name, key) or getattr(built, '__name__', built)
-    accepted = set(inspect.signature(built).parameters) - {'kwargs', 'args'}
-    return (
-        f'{place}: {getattr(built, "__name__", built)} takes no argument '
-        f'{key!r}.' + _suggest(key, accepted)
-    )
-
-
-def _registered(registry: Registry) -> set[str]:
-    """Return the names in a registry, its ancestors and their children."""
-    names: set[str] = set()
-    node: Registry | None = registry
-    while node is not None:
-        names |= set(node.module_dict)
-        for child in node.children.values():
-            names |= set(child.module_dict)
-        node = node.parent
-    return names
-
-
-def _find(
-    node: Any, type_name: Any, key: str | None = None, path: str = ''
-) -> str | None:
-    """Return the dotted place of a ``type`` (and a key) in a config."""
-    if isinstance(node, (dict, Config)):
-        if node.get('type') == type_name and (key is None or key in node):
-            return '.'.join(filter(None, (path, key)))
-        items: Iterable[tuple[Any, Any]] = node.items()
-    elif isinstance(node, (list, tuple)):
-        items = enumerate(node)
-    else:
-        return None
-    for name, child in items:
-        place = _find(child, type_name, key, f'{path}.{name}'.lstrip('.'))
-        if place:
-            return place
-    return None

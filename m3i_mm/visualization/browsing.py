@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import default_collate
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner
+from mmengine.registry import MODELS
 from torch import Tensor
+
+from m3i_mm.runs.building import build_loader, scope_of
 
 from .grid import Panel, draw_grid
 from .images import bgr_to_picture, normalized_to_pictures
@@ -90,10 +91,7 @@ def browse_batch(
     Raises:
         ValueError: If the pipeline does not make two views with geometry.
     """
-    init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    loader_cfg = cfg.train_dataloader.to_dict()
-    loader_cfg.update(num_workers=0, persistent_workers=False)
-    loader = Runner.build_dataloader(loader_cfg, seed=seed)
+    loader: Any = build_loader(cfg, seed=seed, num_workers=0)
     indices = next(iter(loader.batch_sampler))[:max_samples]
     # whole pairs for the mix
     indices = indices[: len(indices) // 2 * 2] or indices
@@ -114,7 +112,8 @@ def browse_batch(
         )
     ]
     titles = ['crops', 'input view', 'other view']
-    mixes = _mix(cfg, batch)
+    with scope_of(cfg):
+        mixes = _mix(cfg, batch)
     if mixes:
         titles += ['mixed input', 'mask']
         rows = [[*row, *mix] for row, mix in zip(rows, mixes, strict=True)]

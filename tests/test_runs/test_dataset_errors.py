@@ -7,7 +7,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from toy.downstream import write_detection_set, write_segmentation_set
 
-from m3i_mm.runs.config_check import ConfigError, explained_errors
+from m3i_mm.runs.config_check import ConfigError
+from m3i_mm.runs.explain import explained_errors
 
 pytestmark = pytest.mark.openmmlab
 

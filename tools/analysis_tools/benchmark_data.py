@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.config import Config, DictAction
-
 from m3i_mm.benchmarks.bottleneck import find_bottleneck
 from m3i_mm.benchmarks.pipelines import compare_pipelines, load_jpegs
+from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.reading import read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,12 +39,7 @@ def parse_args() -> argparse.Namespace:
         default=20,
         help='batches that are timed with a config (default: %(default)s)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings that replace those of the config, key=value',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 
@@ -52,8 +47,7 @@ def main() -> None:
     """Measure and print."""
     args = parse_args()
     if args.config:
-        cfg = Config.fromfile(args.config)
-        cfg.merge_from_dict(args.cfg_options or {})
+        cfg = read_config(args.config, args.cfg_options)
         print(find_bottleneck(cfg, args.steps))
         return
     speeds = compare_pipelines(load_jpegs(args.images), args.seconds)

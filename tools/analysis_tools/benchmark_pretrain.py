@@ -3,10 +3,7 @@
 from argparse import ArgumentParser
 
 import torch
-from mmengine.config import Config, DictAction
 
-import m3i_mm.engine
-import m3i_mm.models  # noqa: F401
 from m3i_mm.benchmarks.measure import environment, markdown_table
 from m3i_mm.benchmarks.pretraining import (
     Measurement,
@@ -14,6 +11,8 @@ from m3i_mm.benchmarks.pretraining import (
     method_models,
     synthetic_batch,
 )
+from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.reading import read_config
 
 
 def print_report(measured: dict[str, Measurement]) -> None:
@@ -67,12 +66,9 @@ def main() -> None:
         default='bfloat16',
         help='precision of the forward pass (default: %(default)s)',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}
-    )
+    add_config_options(parser)
     args = parser.parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     models = method_models(cfg, args.image_size)
     unknown = set(args.methods or ()) - set(models)
     if unknown:

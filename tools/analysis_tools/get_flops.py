@@ -5,10 +5,9 @@ Nothing is computed: the model is built without memory, at any size.
 
 import argparse
 
-from mmengine.config import Config, DictAction
-
-import m3i_mm.engine  # noqa: F401
 from m3i_mm.benchmarks.complexity import build_without_memory, count_complexity
+from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.reading import read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,20 +31,14 @@ def parse_args() -> argparse.Namespace:
         metavar=('HEIGHT', 'WIDTH'),
         help='size of the image in pixels (default: 224 224)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings that replace those of the config, key=value',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     """Count and print."""
     args = parse_args()
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options or {})
+    config = read_config(args.config, args.cfg_options)
     model = build_without_memory(config, args.part)
     complexity = count_complexity(model, tuple(args.shape))
     print(f'Image size: {args.shape[0]}x{args.shape[1]}')

@@ -2,10 +2,9 @@
 
 from argparse import ArgumentParser
 
-from mmengine.config import Config, DictAction
-
-import m3i_mm.engine  # noqa: F401
 from m3i_mm.benchmarks.memory_plan import STRATEGIES, plan_memory
+from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.reading import read_config
 
 GIB = 1 << 30
 
@@ -32,12 +31,9 @@ def main() -> None:
     parser.add_argument(
         '--image-size', type=int, default=224, help='(default: %(default)s)'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}
-    )
+    add_config_options(parser)
     args = parser.parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     for number, strategy in enumerate(args.strategies):
         parts, plan = plan_memory(
             cfg, args.devices, strategy, args.batch_size, args.image_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.registry import DATASETS
 
 from m3i_mm.datasets.converters.check import check_source
@@ -15,6 +15,7 @@ from m3i_mm.datasets.converters.inputs import (
     open_source,
 )
 from m3i_mm.datasets.sources import Source
+from m3i_mm.runs.reading import read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,7 +62,7 @@ def find_sources(args: argparse.Namespace) -> list[Source]:
     """Open what the command line names."""
     if not args.path.endswith('.py'):
         return [open_source(args.path, args.kind, **args.source_options)]
-    dataset = Config.fromfile(args.path).train_dataloader.dataset
+    dataset = read_config(args.path).train_dataloader.dataset
     parts = dataset.get('datasets', [dataset])
     return [DATASETS.build(part.source) for part in parts]
 

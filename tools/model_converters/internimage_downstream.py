@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 
 import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
 
 from m3i_mm.checkpoints.reading import read_checkpoint
 from m3i_mm.models.internimage.released_detectors import (
     check_names,
     convert_downstream,
 )
+from m3i_mm.runs.building import build_model
+from m3i_mm.runs.reading import read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -47,10 +47,9 @@ def main() -> None:
         read_checkpoint(args.source, trust=args.trust)
     )
     if args.config:
-        cfg = Config.fromfile(args.config)
-        init_default_scope(cfg.default_scope)
+        cfg = read_config(args.config)
         with torch.device('meta'):
-            model = MODELS.build(cfg.model)
+            model = build_model(cfg)
         check_names(state_dict, model)
     torch.save({'state_dict': state_dict}, args.target)
     print(f'{args.target}: {len(state_dict)} tensors')

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import argparse
 
-from mmengine.config import Config, DictAction
-
-from m3i_mm.runs.data_root import move_data_root
+from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.reading import read_config
 from m3i_mm.visualization import browse_batch
 
 
@@ -34,23 +33,14 @@ def parse_args() -> argparse.Namespace:
         default=0,
         help='seed of order and augmentation (default: %(default)s)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='settings that replace those of the config, key=value',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     """Draw the batch."""
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    if 'data_root' in args.cfg_options:
-        move_data_root(cfg, args.cfg_options['data_root'])
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     browse_batch(cfg, args.out, args.samples, args.seed)
     print(f'wrote {args.out}')
 

@@ -1,0 +1,1 @@
+"""The command ``m3i``: what the tools do, without the repository."""

@@ -1,0 +1,56 @@
+"""Arguments that several command lines share."""
+
+from __future__ import annotations
+
+from argparse import ArgumentError, ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.config import DictAction
+
+__all__ = ['add_config_options']
+
+
+class _KeyValue(DictAction):
+    """MMEngine's ``KEY=VALUE``, which says what is wrong with one."""
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        for value in values:
+            if not value.partition('=')[0].strip() or '=' not in value:
+                raise ArgumentError(
+                    self, f'{value!r} is no KEY=VALUE, as in data_root=photos'
+                )
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except AssertionError as error:
+            raise ArgumentError(self, str(error)) from error
+
+
+def add_config_options(
+    parser: ArgumentParser,
+    name: str = '--cfg-options',
+    text: str = 'override entries of the config, as data_root=photos, '
+    'optim_wrapper.optimizer.lr=1e-3 or key="[(a,b),(c,d)]"',
+) -> None:
+    """Add an option for pairs ``KEY=VALUE``, parsed into a dict.
+
+    Args:
+        parser (ArgumentParser): Gets the option.
+        name (str): Name of the option. Defaults to ``'--cfg-options'``.
+        text (str): Its help.
+    """
+    default: dict[str, Any] = {}
+    parser.add_argument(
+        name,
+        nargs='+',
+        action=_KeyValue,
+        default=default,
+        metavar='KEY=VALUE',
+        help=text,
+    )

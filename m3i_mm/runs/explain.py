@@ -1,0 +1,240 @@
+"""Turn exceptions of a run into one line that names key, file or value.
+
+While something is built from a config, whatever a constructor refuses is a
+mistake in the config: the innermost ``build_from_cfg`` on the traceback tells
+its place. Later, only errors that are written for users are translated; any
+other exception is a fault of the program and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import Registry
+
+from m3i_mm.checkpoints.reading import CheckpointError
+from m3i_mm.datasets.faults import SampleError
+from m3i_mm.engine.hooks.data_report_hook import TooManyFaultsError
+from m3i_mm.engine.nonfinite import NonFiniteLossError
+from m3i_mm.models.pretrainers.batch import MissingInputError
+
+from .config_check import ConfigError, near_names
+from .dataset_errors import explain_dataset_error
+
+__all__ = ['USER_ERRORS', 'explained_errors', 'one_line']
+
+# written for users: the message is all that they need
+USER_ERRORS = (
+    CheckpointError,
+    ConfigError,
+    MissingInputError,
+    NonFiniteLossError,
+    SampleError,
+    TooManyFaultsError,
+)
+# what constructors raise over arguments that they cannot work with
+_REFUSALS = (
+    AssertionError,
+    ImportError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    ValueError,
+)
+_UNEXPECTED = re.compile(
+    r"(?:([\w.]+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'"
+)
+_MISSING = re.compile(
+    r'(?:([\w.]+)\.)?(\w+)\(\) missing \d+ required .*argument\w*: (.+)'
+)
+
+
+@contextmanager
+def explained_errors(cfg: Config) -> Iterator[None]:
+    """Translate what is wrong with a config into one line.
+
+    Args:
+        cfg (Config): The config that is built and run, to find the place.
+
+    Raises:
+        ConfigError: Instead of the ``KeyError`` of a type that no registry
+            holds, the ``TypeError`` of an argument that a type does not take
+            or misses, what a constructor refuses, and whatever a data set
+            raises over its annotations. Other exceptions pass unchanged.
+    """
+    try:
+        yield
+    except USER_ERRORS:
+        raise
+    except Exception as error:
+        message = explain_dataset_error(error) or _explain(error, cfg)
+        if message is None:
+            raise
+        raise ConfigError(message) from error
+
+
+def one_line(error: BaseException) -> str:
+    """Return the message of an exception without its line breaks.
+
+    Args:
+        error (BaseException): The exception. One that comes from a worker of
+            a loader carries the worker's traceback; its last line is taken.
+    """
+    text = str(error).strip()
+    if text.startswith('Caught ') and 'DataLoader worker' in text:
+        text = text.splitlines()[-1].partition(': ')[2] or text
+    return ' '.join(text.split())
+
+
+def _frames(error: BaseException) -> list[FrameType]:
+    frames = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        frames.append(traceback.tb_frame)
+        traceback = traceback.tb_next
+    return frames
+
+
+def _explain(error: Exception, cfg: Config) -> str | None:
+    frames = _frames(error)
+    builds = [
+        frame.f_locals
+        for frame in frames
+        if frame.f_code.co_name == 'build_from_cfg'
+        and 'obj_type' in frame.f_locals
+    ]
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return (
+            'the device has too little memory: take a smaller '
+            'train_dataloader.batch_size, --amp, or with_cp in the backbone'
+        )
+    if isinstance(error, TypeError):
+        return _explain_call(error, frames, builds, cfg)
+    if not builds:
+        return _explain_file(error)
+    inner = builds[-1]
+    if isinstance(error, KeyError) and inner.get('obj_cls') is None:
+        return _unknown_type(inner, cfg)
+    if not isinstance(error, _REFUSALS):
+        return None
+    place = _find(cfg, inner['obj_type']) or _name(inner['obj_type'])
+    return f'{place}: {_refusal(error)}'
+
+
+def _refusal(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f'there is no {one_line(error)}'
+    return one_line(error) or type(error).__name__
+
+
+def _explain_file(error: Exception) -> str | None:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f'{error.filename}: {error.strerror.lower()}'
+    return None
+
+
+def _unknown_type(build: dict[str, Any], cfg: Config) -> str:
+    registry, name = build['registry'], build['obj_type']
+    place = _find(cfg, name) or f'a {registry.name!r} registry'
+    return f'{place}: there is no type {name!r}.' + near_names(
+        name.split('.')[-1], _registered(registry)
+    )
+
+
+def _explain_call(
+    error: TypeError,
+    frames: list[FrameType],
+    builds: list[dict[str, Any]],
+    cfg: Config,
+) -> str | None:
+    """Describe an argument that a callable does not take, or misses."""
+    text = str(error)
+    unexpected, missing = _UNEXPECTED.search(text), _MISSING.search(text)
+    match = unexpected or missing
+    if match is None:
+        return None
+    name = match[1].split('.')[-1] if match[1] else match[2]
+    called = _called(name, frames[-1], builds)
+    if unexpected is None:
+        place = _find(cfg, builds[-1]['obj_type']) if builds else None
+        return f'{place or name}: {name} needs {match[3]}'
+    key = unexpected[3]
+    place = None
+    if builds and key in builds[-1]['args']:
+        place = _find(cfg, builds[-1]['obj_type'], key)
+    place = place or _find(cfg, None, key)
+    if place is None:
+        return None
+    return f'{place}: {name} takes no argument {key!r}.' + near_names(
+        key, _parameters(called)
+    )
+
+
+def _called(
+    name: str, frame: FrameType, builds: list[dict[str, Any]]
+) -> Any | None:
+    """Return what was called, by its name in a message of Python."""
+    for build in reversed(builds):
+        built = build.get('obj_cls')
+        for base in getattr(built, '__mro__', [built]):
+            if getattr(base, '__name__', None) == name:
+                return built
+    return frame.f_globals.get(name)
+
+
+def _parameters(called: Any | None) -> set[str]:
+    """Return the arguments that a function, or a class and its bases, take."""
+    functions = [called] if called is not None else []
+    if inspect.isclass(called):
+        functions = [vars(base).get('__init__') for base in called.__mro__]
+    names: set[str] = set()
+    for function in filter(inspect.isfunction, functions):
+        names |= set(inspect.signature(function).parameters)
+    return names - {'self', 'args', 'kwargs'}
+
+
+def _registered(registry: Registry) -> set[str]:
+    """Return the names in a registry, its ancestors and their children."""
+    names: set[str] = set()
+    node: Registry | None = registry
+    while node is not None:
+        names |= set(node.module_dict)
+        for child in node.children.values():
+            names |= set(child.module_dict)
+        node = node.parent
+    return names
+
+
+def _name(built: Any) -> str:
+    return built if isinstance(built, str) else built.__name__
+
+
+def _find(
+    node: Any, type_name: Any, key: str | None = None, path: str = ''
+) -> str | None:
+    """Return the dotted place of a ``type`` and a key in a config.
+
+    A ``type_name`` of None fits any dict.
+    """
+    if isinstance(node, (dict, Config)):
+        fits = type_name is None or node.get('type') == type_name
+        if fits and (key is None or key in node):
+            return '.'.join(filter(None, (path, key)))
+        items: Iterable[tuple[Any, Any]] = node.items()
+    elif isinstance(node, (list, tuple)):
+        items = enumerate(node)
+    else:
+        return None
+    for name, child in items:
+        place = _find(child, type_name, key, f'{path}.{name}'.lstrip('.'))
+        if place:
+            return place
+    return None
