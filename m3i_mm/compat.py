@@ -10,9 +10,12 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 __all__ = ['check_dependencies', 'installed_lines']
 
+# 2.4 cannot infer the schema of the ops here (torch.library.custom_op)
+OLDEST_TORCH, OLDEST_TORCHVISION = '2.5', '0.20'
 # line -> {distribution: supported versions}; only the first two are required
 LINES: dict[str, dict[str, str]] = {
     'onedl': {
@@ -57,6 +60,16 @@ def installed_lines() -> dict[str, dict[str, str]]:
     return found
 
 
+def _check_torch() -> None:
+    torch = _installed('torch')
+    if torch is not None and Version(torch[1]) < Version(OLDEST_TORCH):
+        raise ImportError(
+            f'm3i_mm needs torch >= {OLDEST_TORCH}, but {torch[1]} is '
+            f"installed. Mend it with: pip install 'torch>={OLDEST_TORCH}' "
+            f"'torchvision>={OLDEST_TORCHVISION}'"
+        )
+
+
 def _mend(line: str, wrong: str = '') -> str:
     # an MMCV of another name would stay beside the one of the line
     remove = f'pip uninstall -y {wrong} && ' if wrong else ''
@@ -71,8 +84,9 @@ def check_dependencies() -> str:
         str: The name of the line, ``'onedl'`` or ``'openmmlab'``.
 
     Raises:
-        ImportError: If none, two, or an unsupported version is installed. The
-            message says what is there, what is needed, and the command.
+        ImportError: If none, two, or an unsupported version is installed, or
+            PyTorch is too old. The message says what is there, what is
+            needed, and the command.
     """
     found = installed_lines()
     if not found:
@@ -87,6 +101,7 @@ def check_dependencies() -> str:
             f'{", ".join(both)}. Uninstall all of them, then keep one. '
             + _mend('onedl')
         )
+    _check_torch()
     ((line, present),) = found.items()
     for position, (names, wanted) in enumerate(LINES[line].items()):
         pair = _installed(names)

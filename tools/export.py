@@ -3,7 +3,7 @@
 import argparse
 
 from m3i_mm.apis.export import build_part, export_model, verify_onnx
-from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.arguments import add_config_options, make_parser
 from m3i_mm.runs.reading import read_config
 
 TOLERANCE = 1e-4
@@ -11,7 +11,11 @@ TOLERANCE = 1e-4
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '',
+        'm3i export internimage-t_32xb128-300e_in1k --part backbone '
+        '--out internimage-t.pt2',
+    )
     parser.add_argument(
         'config',
         help='config of a classifier, or of any '

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
+from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
@@ -16,15 +17,17 @@ from m3i_mm.datasets.images import IMAGE_SUFFIXES
 __all__ = ['batches', 'evaluation_view', 'list_images']
 
 Image = str | Path | np.ndarray
+# what cuts training views -> the argument with their side in pixels
+_TRAINING_SIZES = dict(RandomView='size', RandomResizedCrop='scale')
 
 
 def list_images(images: Image | Sequence[Image]) -> list[Image]:
     """Turn what a user names into a list of images.
 
     Args:
-        images (str | Path | np.ndarray | Sequence): A file, a folder (its
-            images in the order of their names), BGR pixels (H, W, 3 or 4), or
-            a sequence of files and pixels.
+        images (str | Path | np.ndarray | Sequence): A file, a folder (the
+            images in it and in its sub-folders, in the order of their names),
+            BGR pixels (H, W, 3 or 4), or a sequence of files and pixels.
 
     Returns:
         list: Paths and arrays.
@@ -35,7 +38,7 @@ def list_images(images: Image | Sequence[Image]) -> list[Image]:
     if isinstance(images, (str, Path)) and Path(images).is_dir():
         found: list[Image] = [
             path
-            for path in sorted(Path(images).iterdir())
+            for path in sorted(Path(images).rglob('*'))
             if path.suffix.lower() in IMAGE_SUFFIXES
         ]
         if not found:
@@ -53,8 +56,11 @@ def list_images(images: Image | Sequence[Image]) -> list[Image]:
 def evaluation_view(config: Config) -> dict[str, Any]:
     """Find out how a config cuts the images that it is tested on.
 
+    A recipe of pre-training alone has no test pipeline; then the size of the
+    training views is taken, and that is logged.
+
     Args:
-        config (Config): A config with a test or validation dataloader.
+        config (Config): A config with a dataloader.
 
     Returns:
         dict: Config of the transform ``CenterView``.
@@ -72,18 +78,32 @@ def evaluation_view(config: Config) -> dict[str, Any]:
             edge = kinds.get('ResizeEdge', {}).get('scale', size)
             ratio = size / edge
             return dict(type='m3i_mm.CenterView', size=size, crop_ratio=ratio)
+    for step in _transforms(config.get('train_dataloader')):
+        key = _TRAINING_SIZES.get(step['type'].split('.')[-1])
+        if key in step:
+            print_log(
+                f'image_size={step[key]}, that of the training views, for '
+                'the config has no test pipeline',
+                logger='current',
+            )
+            return dict(type='m3i_mm.CenterView', size=step[key])
     raise ValueError(
-        'The test pipeline of the config has no CenterView or CenterCrop that '
-        'tells the size of the images: give image_size.'
+        'no pipeline of the config tells the size of the images: give '
+        'image_size'
     )
 
 
 def _transforms(node: Any) -> Iterator[dict[str, Any]]:
     """All transforms of all pipelines below a node of a config."""
+    children: Iterable[Any] = ()
     if isinstance(node, dict):
-        yield from node.get('pipeline', [])
-        for child in node.values():
-            yield from _transforms(child)
+        children = node.values()
+        if isinstance(node.get('type'), str):
+            yield node
+    elif isinstance(node, (list, tuple)):
+        children = node
+    for child in children:
+        yield from _transforms(child)
 
 
 def batches(

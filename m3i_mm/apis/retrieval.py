@@ -81,6 +81,7 @@ class ImageRetriever(_Retriever):
         pretrained (bool | str): Checkpoint; see :class:`FeatureExtractor`.
         device (str, optional): Defaults to the accelerator, if any.
         k (int): How many to find. Defaults to 5.
+        image_size (int, optional): See :class:`FeatureExtractor`.
 
     Raises:
         FileNotFoundError: If the gallery has no image.
@@ -94,9 +95,10 @@ class ImageRetriever(_Retriever):
         pretrained: bool | str = False,
         device: str | None = None,
         k: int = 5,
+        image_size: int | None = None,
     ) -> None:
         self._files = [Path(str(file)) for file in list_images(gallery)]
-        extractor = FeatureExtractor(model, pretrained, device)
+        extractor = FeatureExtractor(model, pretrained, device, image_size)
         super().__init__(extractor, 'feature', extractor(self._files), k)
 
     def _name(self, index: int) -> str:
@@ -118,6 +120,7 @@ class TextRetriever(_Retriever):
         device (str, optional): Defaults to the accelerator, if any.
         tokenizer (str | dict): The tokenizer that the model was trained with.
         k (int): How many to find. Defaults to 5.
+        image_size (int, optional): See :class:`FeatureExtractor`.
 
     Raises:
         ValueError: If there is no text, one is empty, or the model is no M3I
@@ -132,11 +135,12 @@ class TextRetriever(_Retriever):
         device: str | None = None,
         tokenizer: str | dict[str, Any] = 'clip',
         k: int = 5,
+        image_size: int | None = None,
     ) -> None:
         if not texts or not all(text.strip() for text in texts):
             raise ValueError('there is no text to find, or one is empty')
         self._texts = list(texts)
-        extractor = FeatureExtractor(model, pretrained, device)
+        extractor = FeatureExtractor(model, pretrained, device, image_size)
         features = encode_texts(
             extractor.model, build_tokenizer(tokenizer), self._texts
         )

@@ -49,8 +49,14 @@ def build_without_memory(config: Config, part: str) -> nn.Module:
     Raises:
         ConfigError: If the config has no such part or it cannot be built.
     """
-    with torch.device('meta'):
-        return build_model(config, part).eval()
+    try:
+        with torch.device('meta'):
+            return build_model(config, part).eval()
+    except RuntimeError as error:
+        if 'meta tensors' not in str(error):
+            raise
+    # constructors that read values of tensors, such as MMPretrain's ResNet
+    return build_model(config, part).to('meta').eval()
 
 
 def count_complexity(

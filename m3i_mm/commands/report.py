@@ -20,7 +20,7 @@ def report_parser() -> ArgumentParser:
         description='Write one HTML file about one run, or several side by '
         'side.',
         formatter_class=RawDescriptionHelpFormatter,
-        epilog='example:\n  report.py work_dirs/demo --out report.html',
+        epilog='example:\n  m3i report work_dirs/demo --out report.html',
     )
     parser.add_argument('runs', nargs='+', metavar='RUN', help='work folder')
     parser.add_argument(

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentError, ArgumentParser, Namespace
+from argparse import (
+    ArgumentError,
+    ArgumentParser,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import DictAction
 
-__all__ = ['add_config_options']
+__all__ = ['add_config_options', 'make_parser']
+
+
+def make_parser(description: str, example: str) -> ArgumentParser:
+    """Return a parser whose help ends with an example.
+
+    Args:
+        description (str): What the command does; its line breaks are kept.
+        example (str): A command line that works.
+    """
+    return ArgumentParser(
+        description=description,
+        epilog=f'example:\n  {example}',
+        formatter_class=RawDescriptionHelpFormatter,
+    )
 
 
 class _KeyValue(DictAction):

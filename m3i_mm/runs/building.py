@@ -24,6 +24,7 @@ from m3i_mm.engine.hooks import AnnotationHook, CheckpointFitHook
 
 from .config import complete_dataloader
 from .config_check import ConfigError
+from .console import QuietRunner, import_quietly
 from .explain import explained_errors
 
 __all__ = [
@@ -159,10 +160,11 @@ def build_runner(cfg: Config) -> Any:
     Returns:
         Runner | FlexibleRunner: The runner.
     """
+    import_quietly(_scope_name(cfg))
     if 'runner_type' in cfg:
         runner = RUNNERS.build(cfg)
     else:
-        runner = Runner.from_cfg(cfg)
+        runner = QuietRunner.from_cfg(cfg)
     runner.register_hook(AnnotationHook())
     runner.register_hook(CheckpointFitHook())
     return runner

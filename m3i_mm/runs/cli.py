@@ -17,8 +17,9 @@ from mmengine.evaluator import DumpResults, Evaluator
 
 from m3i_mm.checkpoints.reading import install
 
-from .arguments import add_config_options
+from .arguments import add_config_options, make_parser
 from .building import build_runner
+from .check import check_training
 from .config import (
     complete_dataloaders,
     enable_mixed_precision,
@@ -27,18 +28,22 @@ from .config import (
     set_work_dir,
 )
 from .config_check import ConfigError, check_config
+from .console import describe_run
 from .explain import USER_ERRORS, explained_errors, one_line
 from .manifest import write_manifest
 from .processes import end_processes, setup_cpu_processes
 from .reading import read_config
+from .schedules import fit_schedules
 from .tracking import TRACKERS, add_trackers
 
 __all__ = ['main_test', 'main_train']
 
 
-def _parser(description: str) -> ArgumentParser:
-    parser = ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
+def _parser(description: str, example: str) -> ArgumentParser:
+    parser = make_parser(description, example)
+    parser.add_argument(
+        'config', help='config file, or name of a config of the package'
+    )
     parser.add_argument(
         '--work-dir',
         metavar='FOLDER',
@@ -63,7 +68,10 @@ def _parser(description: str) -> ArgumentParser:
 
 def train_parser() -> ArgumentParser:
     """Return the parser of ``tools/train.py``."""
-    parser = _parser('Pre-train or fine-tune the model of a config.')
+    parser = _parser(
+        'Pre-train or fine-tune the model of a config.',
+        '%(prog)s mine.py --cfg-options data_root=photos',
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -98,12 +106,21 @@ def train_parser() -> ArgumentParser:
         action='store_true',
         help='do not evaluate during the training',
     )
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='only try everything: build, two steps, a batch of every '
+        'evaluation, a checkpoint',
+    )
     return parser
 
 
 def test_parser() -> ArgumentParser:
     """Return the parser of ``tools/test.py``."""
-    parser = _parser('Evaluate a checkpoint as the config says.')
+    parser = _parser(
+        'Evaluate a checkpoint as the config says.',
+        'm3i test mine.py runs/mine/epoch_12.pth --out metrics.json',
+    )
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument(
         '--out',
@@ -159,10 +176,14 @@ def _train(args: Namespace) -> None:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     setup_cpu_processes(cfg)
-    batch_and_rate = scale_learning_rate(cfg)
+    notes = [scale_learning_rate(cfg), *fit_schedules(cfg)]
+    if args.dry_run:
+        print('\n'.join([*notes, *check_training(cfg)]))
+        return
     with explained_errors(cfg):
         runner = build_runner(cfg)
-        runner.logger.info(batch_and_rate)
+        for note in [describe_run(runner), *notes]:
+            runner.logger.info(note)
         if runner.rank == 0:
             write_manifest(runner.log_dir)
         runner.train()

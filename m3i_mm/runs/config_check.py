@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import inspect
 import os.path as osp
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
-__all__ = ['ConfigError', 'check_config', 'check_overrides', 'near_names']
+from .names import near_names
+
+__all__ = ['ConfigError', 'check_config', 'check_overrides']
 
 # Read by the runner through its `cfg` instead of an argument
 _KEYS_READ_FROM_CFG = {
@@ -48,21 +48,6 @@ def runner_keys() -> set[str]:
     for runner in (Runner, FlexibleRunner):
         keys |= set(inspect.signature(runner.__init__).parameters)
     return keys - {'self', 'cfg'}
-
-
-def near_names(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Propose names for one that is unknown.
-
-    Args:
-        name (str): The unknown name.
-        known (Iterable[str]): The names that there are.
-        cutoff (float): Lowest similarity, in [0, 1].
-
-    Returns:
-        str: A sentence that begins with a space, empty if none is near.
-    """
-    matches = get_close_matches(name, sorted(known), n=3, cutoff=cutoff)
-    return f' Did you mean {" or ".join(map(repr, matches))}?' * bool(matches)
 
 
 def check_overrides(cfg: Config, overrides: dict[str, Any]) -> None:

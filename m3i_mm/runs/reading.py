@@ -19,8 +19,9 @@ from mmengine.config.utils import (
 
 import m3i_mm
 
-from .config_check import ConfigError, check_overrides, near_names
+from .config_check import ConfigError, check_overrides
 from .data_root import follow_data_root, move_data_root
+from .names import near_names
 
 __all__ = ['find_config', 'read_config', 'shipped_configs']
 

@@ -1,7 +1,6 @@
 """A config's model and loader, in its scope and with its preprocessor."""
 
 import pytest
-import torch
 from mmengine.config import Config
 
 from m3i_mm.runs.building import build_loader, build_model, model_settings
@@ -32,7 +31,7 @@ def test_names_mean_what_the_scope_says():
     assert type(build_model(cfg, 'backbone')) is ResNet
 
 
-def test_the_model_gets_the_preprocessor_of_the_config(toy_config):
+def test_the_model_gets_the_preprocessor_of_the_config():
     cfg = Config(
         dict(
             model=dict(
@@ -45,9 +44,7 @@ def test_the_model_gets_the_preprocessor_of_the_config(toy_config):
     settings = model_settings(cfg)
     settings['data_preprocessor']['mean'][0] = 9.0
     assert cfg.data_preprocessor.mean[0] == 1.0, 'settings are a copy'
-    with torch.device('meta'):
-        model = build_model(cfg)
-    assert next(model.parameters()).is_meta
+    model = build_model(cfg)
     assert model.data_preprocessor.mean.shape == (3, 1, 1)
 
 

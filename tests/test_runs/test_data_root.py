@@ -60,7 +60,7 @@ def test_inherited_paths_follow_the_root_of_a_config(tmp_path, depth):
     mine.write_text(f"_base_ = '{base}'\ndata_root = 'my/'")
     cfg = read_config(str(mine))
     assert cfg.train_dataloader.dataset.to_dict() == dict(
-        root='my', ann='my/x'
+        root='my/', ann='my/x'
     )
     assert cfg.val_evaluator.ann_file == 'my/val.json'
     # and an option after it

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 
-from mmengine.config import DictAction
 from mmengine.registry import DATASETS
 
 from m3i_mm.datasets.converters.check import check_source
@@ -15,12 +14,13 @@ from m3i_mm.datasets.converters.inputs import (
     open_source,
 )
 from m3i_mm.datasets.sources import Source
+from m3i_mm.runs.arguments import add_config_options, make_parser
 from m3i_mm.runs.reading import read_config
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(__doc__ or '', 'm3i data check photos')
     parser.add_argument(
         'path',
         help='folder, list, pattern of shards, or a training config (.py), '
@@ -31,12 +31,10 @@ def parse_args() -> argparse.Namespace:
         choices=sorted(KINDS),
         help='what the path is (default: by its suffix)',
     )
-    parser.add_argument(
+    add_config_options(
+        parser,
         '--source-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='settings of the source, key=value: root=images text=caption',
+        'settings of the source, key=value: root=images text=caption',
     )
     parser.add_argument(
         '--text', default='text', help='field of texts (default: %(default)s)'
@@ -67,6 +65,7 @@ def find_sources(args: argparse.Namespace) -> list[Source]:
     return [DATASETS.build(part.source) for part in parts]
 
 
+@one_line_errors()
 def main() -> None:
     """Check the sources and print the report."""
     args = parse_args()
@@ -86,5 +85,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with one_line_errors():
-        main()
+    main()

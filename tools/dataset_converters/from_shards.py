@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from m3i_mm.datasets.converters.inputs import (
     KINDS,
     one_line_errors,
     open_source,
 )
 from m3i_mm.datasets.converters.pack import unpack_shards
+from m3i_mm.runs.arguments import add_config_options, make_parser
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '', "m3i data from-shards 'shards/*.tar' pictures"
+    )
     parser.add_argument('path', help='pattern of shards, folder, or list')
     parser.add_argument('out', type=Path, help='folder to write to')
     parser.add_argument(
@@ -25,16 +26,13 @@ def parse_args() -> argparse.Namespace:
         choices=sorted(KINDS),
         help='what the path is (default: by its suffix)',
     )
-    parser.add_argument(
-        '--source-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='settings of the source, key=value',
+    add_config_options(
+        parser, '--source-options', 'settings of the source, key=value'
     )
     return parser.parse_args()
 
 
+@one_line_errors()
 def main() -> None:
     """Unpack the samples."""
     args = parse_args()
@@ -44,5 +42,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with one_line_errors():
-        main()
+    main()

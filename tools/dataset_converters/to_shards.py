@@ -12,22 +12,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from m3i_mm.datasets.converters.inputs import (
     KINDS,
     one_line_errors,
     open_source,
 )
 from m3i_mm.datasets.converters.pack import pack_shards
+from m3i_mm.runs.arguments import add_config_options, make_parser
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(__doc__ or '', 'm3i data to-shards photos shards')
     parser.add_argument('path', help='folder, list, or pattern of shards')
     parser.add_argument('out', type=Path, help='folder to write to')
     parser.add_argument(
@@ -35,12 +31,10 @@ def parse_args() -> argparse.Namespace:
         choices=sorted(KINDS),
         help='what the path is (default: by its suffix)',
     )
-    parser.add_argument(
+    add_config_options(
+        parser,
         '--source-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        help='settings of the source, key=value: root=images text=caption',
+        'settings of the source, key=value: root=images text=caption',
     )
     parser.add_argument(
         '--samples-per-shard',
@@ -66,6 +60,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@one_line_errors()
 def main() -> None:
     """Pack the samples and print what was left out."""
     args = parse_args()
@@ -86,5 +81,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    with one_line_errors():
-        main()
+    main()

@@ -1,14 +1,15 @@
 """Write one encoder of a training checkpoint to a file for others to load."""
 
-from argparse import ArgumentParser
-
 from m3i_mm.checkpoints.publishing import FORMATS, PARTS, publish
 from m3i_mm.checkpoints.reading import CheckpointError
+from m3i_mm.runs.arguments import make_parser
 
 
 def main() -> None:
     """Read the command line and publish."""
-    parser = ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '', 'm3i publish work_dirs/mine/epoch_10.pth backbone'
+    )
     parser.add_argument('checkpoint', help='training checkpoint of M3I')
     parser.add_argument(
         'out',

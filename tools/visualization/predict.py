@@ -10,18 +10,20 @@ from m3i_mm.apis.batch import predict_files
 from m3i_mm.apis.prediction import Predictor
 from m3i_mm.apis.predictors import build_predictor
 from m3i_mm.apis.retrieval import ImageRetriever, TextRetriever
-from m3i_mm.checkpoints.reading import CheckpointError
-from m3i_mm.datasets.faults import SampleError
+from m3i_mm.runs.arguments import make_parser
+from m3i_mm.runs.explain import USER_ERRORS, one_line
 
-ERRORS = (CheckpointError, FileNotFoundError, SampleError, ValueError)
+ERRORS = (*USER_ERRORS, FileNotFoundError, ValueError)
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description='Predict images and draw what was found. The config says '
+    parser = make_parser(
+        'Predict images and draw what was found. The config says '
         'the task: a classifier, a detector, a segmentor, or with --gallery '
-        'or --texts a pre-trained M3I model that searches.'
+        'or --texts a pre-trained M3I model that searches.',
+        'm3i predict photos --config mine.py --checkpoint epoch_12.pth '
+        '--out predictions',
     )
     parser.add_argument(
         'images',
@@ -66,6 +68,12 @@ def parse_args() -> argparse.Namespace:
         default=5,
         help='how many to find (default: %(default)s)',
     )
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        help='side of the square that a search cuts from the centre '
+        '(default: as the config tests or trains)',
+    )
     return parser.parse_args()
 
 
@@ -73,12 +81,22 @@ def build(args: argparse.Namespace) -> Predictor:
     """Build the predictor that the command line asks for."""
     if args.gallery:
         return ImageRetriever(
-            args.config, args.gallery, args.checkpoint, args.device, k=args.top
+            args.config,
+            args.gallery,
+            args.checkpoint,
+            args.device,
+            k=args.top,
+            image_size=args.image_size,
         )
     if args.texts:
         texts = args.texts.read_text(encoding='utf-8').splitlines()
         return TextRetriever(
-            args.config, texts, args.checkpoint, args.device, k=args.top
+            args.config,
+            texts,
+            args.checkpoint,
+            args.device,
+            k=args.top,
+            image_size=args.image_size,
         )
     return build_predictor(
         args.config, args.checkpoint, args.device, args.score_threshold
@@ -91,7 +109,7 @@ def main() -> None:
     try:
         broken = predict_files(build(args), args.images, args.out)
     except ERRORS as error:
-        sys.exit(f'error: {error}')
+        sys.exit(f'error: {one_line(error)}')
     for reason in broken.values():
         print(f'left out: {reason}', file=sys.stderr)
     print(f'pictures and predictions.json are in {args.out}')

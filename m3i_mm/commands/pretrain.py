@@ -1,0 +1,173 @@
+"""From pictures to a backbone, without writing a config.
+
+PHOTOS is a folder of pictures (flat, nested, or of classes), a list (CSV, TSV,
+JSON lines, Parquet), WebDataset shards, a data set of Hugging Face on disk, or
+several of them. What is found decides on the targets; all that is chosen is
+said, and written to a config in the work folder.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import m3i_mm
+from m3i_mm.checkpoints.publishing import publish
+from m3i_mm.runs.arguments import add_config_options, make_parser
+from m3i_mm.runs.cli import main_train
+from m3i_mm.runs.config_check import ConfigError
+from m3i_mm.runs.explain import USER_ERRORS, one_line
+from m3i_mm.runs.recipe import (
+    TARGETS,
+    model_names,
+    plan_pretraining,
+    write_recipe,
+)
+from m3i_mm.runs.survey import survey
+
+__all__ = ['main', 'pretrain']
+
+
+def pretrain(
+    photos: str | Sequence[str],
+    work_dir: str = 'work_dirs/pretrain',
+    model: str | None = None,
+    epochs: int | None = None,
+    image_size: int | None = None,
+    batch_size: int | None = None,
+    init: str | None = None,
+    without: Sequence[str] = (),
+    columns: dict[str, str] | None = None,
+    amp: bool = False,
+    devices: int = 1,
+    check_only: bool = False,
+) -> Path | None:
+    """Pre-train on pictures.
+
+    Args:
+        photos (str | Sequence[str]): See :func:`m3i_mm.runs.survey.survey`;
+            several become a mixture.
+        work_dir (str): Folder for config, log, checkpoints and backbone.
+        model (str, optional): One of ``m3i pretrain --help``. Like all that
+            is not given, it follows from the pictures and the machine.
+        epochs (int, optional): Passes over the pictures.
+        image_size (int, optional): Side of a view in pixels.
+        batch_size (int, optional): Pictures in a step of one device.
+        init (str, optional): Weights that the backbone starts from.
+        without (Sequence[str]): Targets to leave out: ``category``,
+            ``text``, ``intra``, ``inter``.
+        columns (dict, optional): Names of the columns ``image``, ``text`` and
+            ``label`` of a list.
+        amp (bool): Train with bfloat16.
+        devices (int): Number of processes.
+        check_only (bool): Write the config and try it, and train nothing.
+
+    Returns:
+        Path | None: The file of the backbone.
+
+    Raises:
+        SystemExit: With one line, if the pictures or an argument are wrong.
+    """
+    paths = [photos] if isinstance(photos, str) else list(photos)
+    folder = Path(work_dir)
+    config = folder / 'pretrain.py'
+    try:
+        if config.exists():
+            raise ConfigError(
+                f'{config} exists: choose another --work-dir, or go on with '
+                f'm3i train {config} --work-dir {folder} --resume'
+            )
+        found = [survey(path, columns) for path in paths]
+        plan = plan_pretraining(
+            found, model, image_size, batch_size, epochs, list(without)
+        )
+        write_recipe(config, found, plan, init, sys.argv)
+    except (*USER_ERRORS, OSError) as error:
+        raise SystemExit(f'error: {one_line(error)}') from error
+    for part in found:
+        print(part)
+    print(f'{plan}\nconfig: {config}\n', flush=True)
+    arguments = [str(config), '--work-dir', str(folder)]
+    arguments += ['--amp'] * amp
+    main_train([*arguments, '--dry-run'])
+    if check_only:
+        return None
+    _train(arguments, devices)
+    return _hand_over(folder, config)
+
+
+def _train(arguments: list[str], devices: int) -> None:
+    if devices == 1:
+        main_train(arguments)
+        return
+    script = Path(m3i_mm.__file__).parent / '.mim/tools/dist_train.sh'
+    config, *rest = arguments
+    command = ['bash', str(script), config, str(devices), *rest]
+    raise_on = subprocess.run(command, check=False).returncode
+    if raise_on:
+        raise SystemExit(raise_on)
+
+
+def _hand_over(folder: Path, config: Path) -> Path:
+    """Write the backbone and say what can be done with it."""
+    last = (folder / 'last_checkpoint').read_text(encoding='utf-8').strip()
+    backbone = Path(publish(last, str(folder / 'backbone.pth')))
+    print(
+        f'\nbackbone: {backbone}\nnext:\n'
+        f'  m3i embed PHOTOS --config {config} --checkpoint {last} '
+        '--out features.npz\n'
+        f'  m3i predict PHOTO --config {config} --checkpoint {last} '
+        '--gallery PHOTOS --out similar\n'
+        f'  m3i train CONFIG --backbone {folder} '
+        '--cfg-options data_root=FOLDER   # m3i configs lists CONFIGs'
+    )
+    return backbone
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``m3i pretrain``.
+
+    Args:
+        arguments (Sequence[str] | None): The command line.
+
+    Raises:
+        SystemExit: With one line, if the pictures or an argument are wrong.
+    """
+    parser = make_parser(
+        __doc__ or '', 'm3i pretrain photos --work-dir runs/photos --epochs 20'
+    )
+    parser.add_argument('photos', nargs='+', metavar='PHOTOS')
+    parser.add_argument(
+        '--work-dir', default='work_dirs/pretrain', help='(%(default)s)'
+    )
+    parser.add_argument(
+        '--model',
+        help='default: what suits the machine. One of '
+        + ', '.join(model_names()),
+    )
+    parser.add_argument('--epochs', type=int, help='passes over the pictures')
+    parser.add_argument('--image-size', type=int, help='side of a view, px')
+    parser.add_argument('--batch-size', type=int, help='pictures in a step')
+    parser.add_argument('--init', metavar='FILE', help='weights to start from')
+    parser.add_argument(
+        '--without',
+        nargs='+',
+        default=[],
+        metavar='TARGET',
+        help=f'leave targets out, of {", ".join(TARGETS)}',
+    )
+    add_config_options(
+        parser, '--columns', 'columns of a list: image=file text=caption ...'
+    )
+    parser.add_argument('--amp', action='store_true', help='bfloat16')
+    parser.add_argument(
+        '--devices', type=int, default=1, help='processes (%(default)s)'
+    )
+    parser.add_argument(
+        '--check-only',
+        action='store_true',
+        help='write the config and try it, and train nothing',
+    )
+    pretrain(**vars(parser.parse_args(arguments)))

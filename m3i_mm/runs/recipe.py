@@ -1,0 +1,266 @@
+"""Write the config of a pre-training on one's own pictures."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from pprint import pformat
+from typing import Any
+
+import torch
+
+import m3i_mm
+
+from .config_check import ConfigError
+from .names import near_names
+from .survey import Survey
+
+__all__ = ['Plan', 'model_names', 'plan_pretraining', 'write_recipe']
+
+TARGETS = ('category', 'text', 'intra', 'inter')
+_PREFIX = 'm3i_'
+
+
+def model_names() -> list[str]:
+    """List the models that ``configs/_base_/models`` has for M3I."""
+    folder = Path(m3i_mm.__file__).resolve().parent
+    files = folder.glob(f'.mim/configs/_base_/models/{_PREFIX}*.py')
+    return sorted(file.stem.removeprefix(_PREFIX) for file in files)
+
+
+@dataclass
+class Plan:
+    """What follows from the pictures and the machine.
+
+    Attributes:
+        model (str): One of :func:`model_names`.
+        image_size (int): Side of a view in pixels.
+        batch_size (int): Pictures in a step of one device.
+        epochs (int): Passes over the pictures.
+        targets (list[str]): Names of the objectives.
+        workers (int): Processes that read pictures.
+    """
+
+    model: str
+    image_size: int
+    batch_size: int
+    epochs: int
+    targets: list[str]
+    workers: int
+
+    def __str__(self) -> str:
+        return (
+            f'{self.model} on views of {self.image_size} px, batch '
+            f'{self.batch_size}, {self.epochs} epochs; targets: '
+            f'{", ".join(self.targets)}'
+        )
+
+
+def plan_pretraining(
+    found: list[Survey],
+    model: str | None = None,
+    image_size: int | None = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    without: list[str] | None = None,
+) -> Plan:
+    """Choose what a user did not say.
+
+    On a CPU a small ResNet on small views, on a GPU a ViT-S/16. The length is
+    such that a few thousand steps are made, which is what small data needs to
+    be seen often enough, between 5 and 400 epochs.
+
+    Args:
+        found (list[Survey]): The pictures.
+        model (str, optional): One of :func:`model_names`.
+        image_size (int, optional): Side of a view in pixels.
+        batch_size (int, optional): Even, because two pictures make a mix.
+        epochs (int, optional): Passes over the pictures.
+        without (list[str], optional): Targets to leave out.
+
+    Returns:
+        Plan: The plan.
+
+    Raises:
+        ConfigError: If the model is unknown, there are fewer than two
+            pictures, or no target is left.
+    """
+    names = model_names()
+    gpu = torch.cuda.is_available()
+    if model is None:
+        small = [name for name in names if name.startswith('resnet18')]
+        model = 'vit-small-p16' if gpu or not small else small[0]
+    if model not in names:
+        raise ConfigError(
+            f'there is no model {model!r}.{near_names(model, names)} All: '
+            f'{", ".join(names)}'
+        )
+    count = sum(part.count for part in found)
+    if count < 2:
+        raise ConfigError('a mix needs two pictures at least, there is one')
+    batch = batch_size or min(128 if gpu else 32, count // 2 * 2)
+    if batch % 2:
+        raise ConfigError(f'--batch-size {batch}: two pictures make a mix')
+    steps = max(1, count // batch)
+    wanted = (20_000 if gpu else 1_000) // steps
+    return Plan(
+        model=model,
+        image_size=image_size or (224 if gpu else 96),
+        batch_size=batch,
+        epochs=epochs or min(400, max(5, wanted)),
+        targets=_targets(found, without or []),
+        workers=min(8, torch.get_num_threads() if count > 256 else 0),
+    )
+
+
+def _targets(found: list[Survey], without: list[str]) -> list[str]:
+    for name in without:
+        if name not in TARGETS:
+            raise ConfigError(
+                f'--without {name}: the targets are {", ".join(TARGETS)}.'
+                + near_names(name, TARGETS)
+            )
+    there = dict(
+        category=any(part.classes for part in found),
+        text=any(part.texts for part in found),
+        intra=True,
+        inter=True,
+    )
+    targets = [n for n in TARGETS if there[n] and n not in without]
+    if not targets:
+        raise ConfigError('--without leaves no target to be trained on')
+    return targets
+
+
+def write_recipe(
+    path: Path,
+    found: list[Survey],
+    plan: Plan,
+    init: str | None = None,
+    command: list[str] | None = None,
+) -> None:
+    """Write the config, short and inheriting.
+
+    Args:
+        path (Path): The file.
+        found (list[Survey]): The pictures.
+        plan (Plan): See :func:`plan_pretraining`.
+        init (str, optional): Weights that the backbone starts from.
+        command (list[str], optional): What the user typed.
+    """
+    parts = [_dataset(part, plan, found) for part in found]
+    dataset = parts[0]
+    if len(parts) > 1:
+        dataset = dict(type='m3i_mm.MixtureDataset', datasets=parts)
+    head = [f'# {line}' for part in found for line in str(part).split('\n')]
+    if command:
+        head.insert(0, f'# Written by: {shlex.join(command)}')
+    sections = dict(
+        model=_model(found, plan, init),
+        train_dataloader=dict(
+            batch_size=plan.batch_size,
+            num_workers=plan.workers,
+            persistent_workers=plan.workers > 0,
+            dataset=dataset,
+        ),
+        train_cfg=dict(max_epochs=plan.epochs, val_interval=plan.epochs),
+    )
+    text = '\n'.join(
+        [
+            *head,
+            '# Everything below may be changed by hand.',
+            '_base_ = [',
+            f"    'm3i_mm::_base_/models/{_PREFIX}{plan.model}.py',",
+            "    'm3i_mm::_base_/datasets/two_views_224.py',",
+            "    'm3i_mm::_base_/schedules/m3i_64_adamw_10e_emoji.py',",
+            "    'm3i_mm::_base_/default_runtime.py',",
+            ']',
+            _VIEWS.format(size=plan.image_size),
+            *(f'{name} = {_write(value)}' for name, value in sections.items()),
+            '# a small run keeps its last checkpoint and speaks often',
+            'default_hooks = dict(',
+            '    checkpoint=dict(max_keep_ckpts=1), logger=dict(interval=10)',
+            ')',
+        ]
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + '\n', encoding='utf-8')
+
+
+_VIEWS = """\
+image_size = {size}
+view = [
+    dict(type='m3i_mm.Background'),
+    dict(type='m3i_mm.RandomView', size=image_size, scale=(0.2, 1.0)),
+    dict(type='m3i_mm.ColorMatrix'),
+]
+views = [
+    dict(
+        type='m3i_mm.MultiViewWithGeometry',
+        transforms=[
+            [*view, dict(type='m3i_mm.RandomBlur', prob=0.5)],
+            [*view, dict(type='m3i_mm.RandomBlur', prob=0.1)],
+        ],
+    ),
+    dict(
+        type='mmpretrain.PackInputs',
+        algorithm_keys=('text_tokens', 'view_geometry'),
+        meta_keys=('sample_key', 'source'),
+    ),
+]
+"""
+
+
+class _Name(str):
+    """A variable of the config, written without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _write(value: Any) -> str:
+    return pformat(value, width=79, sort_dicts=False)
+
+
+def _model(
+    found: list[Survey], plan: Plan, init: str | None
+) -> dict[str, Any]:
+    objectives: dict[str, Any] = {
+        name: None for name in TARGETS if name not in plan.targets
+    }
+    if 'category' in plan.targets:
+        classes = next(part.classes for part in found if part.classes)
+        objectives['category'] = dict(
+            target=dict(field='gt_label', num_classes=len(classes))
+        )
+    model: dict[str, Any] = dict(objectives=objectives)
+    backbone: dict[str, Any] = {}
+    if plan.model.startswith('vit'):
+        backbone['img_size'] = _Name('image_size')
+    if init:
+        backbone['init_cfg'] = dict(type='Pretrained', checkpoint=init)
+    if backbone:
+        model['backbone'] = backbone
+    return model
+
+
+def _dataset(part: Survey, plan: Plan, found: list[Survey]) -> dict[str, Any]:
+    pipeline: list[Any] = [dict(type='m3i_mm.DecodeImage', reduce=True)]
+    labelled = next((other for other in found if other.classes), None)
+    if 'category' in plan.targets and part is labelled:
+        labels: dict[str, Any] = dict(type='m3i_mm.Labels')
+        if part.named:
+            labels['classes'] = dict(gt_label=part.classes)
+        pipeline.append(labels)
+    if 'text' in plan.targets and part.texts:
+        pipeline += [
+            dict(type='m3i_mm.ChooseText', skip_empty=True),
+            dict(type='m3i_mm.CleanText'),
+            dict(type='m3i_mm.Tokenize', tokenizer='clip'),
+        ]
+    return dict(
+        type='m3i_mm.SourceDataset',
+        source=part.source,
+        pipeline=[*pipeline, _Name('*views')],
+    )

@@ -1,0 +1,154 @@
+"""From pictures to a plan, a config and a backbone."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from m3i_mm.commands import main
+from m3i_mm.runs.config_check import ConfigError
+from m3i_mm.runs.recipe import plan_pretraining, write_recipe
+from m3i_mm.runs.survey import survey
+
+pytestmark = pytest.mark.openmmlab
+
+
+def write_pictures(folder, names):
+    rng = np.random.default_rng(0)
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (40, 48, 3), dtype=np.uint8)
+        cv2.imwrite(str(path), pixels)
+    return folder
+
+
+@pytest.fixture
+def flat(tmp_path):
+    return write_pictures(tmp_path / 'flat', [f'{i}.png' for i in range(6)])
+
+
+@pytest.fixture
+def classes(tmp_path):
+    names = [f'{kind}/{i}.png' for kind in ('cat', 'dog') for i in range(3)]
+    return write_pictures(tmp_path / 'classes', names)
+
+
+def write_list(folder, name='list.csv'):
+    rows = [f'{i}.png,picture {i},{"ab"[i % 2]}' for i in range(6)]
+    (folder / name).write_text('\n'.join(['file,caption,class', *rows]))
+
+
+def test_flat_folder(flat):
+    found = survey(str(flat))
+    assert (found.count, found.classes, found.texts) == (6, [], 0)
+    assert str(found).endswith(
+        '6 pictures (ImageFolderSource), no classes, no captions, 0 of 6 '
+        'tried are broken'
+    )
+    assert plan_pretraining([found]).targets == ['intra', 'inter']
+
+
+def test_class_folders(classes):
+    found = survey(str(classes))
+    assert found.classes == ['cat', 'dog']
+    assert plan_pretraining([found]).targets == ['category', 'intra', 'inter']
+    plan = plan_pretraining([found], without=['category'])
+    assert plan.targets == ['intra', 'inter']
+
+
+def test_list_with_columns_by_name(flat):
+    write_list(flat)
+    found = survey(str(flat))
+    assert found.source['text'] == 'caption'
+    assert (found.classes, found.named) == (['a', 'b'], True)
+    assert found.texts == 6
+    with pytest.raises(ConfigError, match="no column 'fil'.*'file'"):
+        survey(str(flat), dict(image='fil'))
+    with pytest.raises(ConfigError, match="columns are.*mean 'image'"):
+        survey(str(flat), dict(imge='file'))
+    write_list(flat, 'other.csv')
+    with pytest.raises(ConfigError, match=r'several lists.*other\.csv'):
+        survey(str(flat))
+
+
+def test_columns_that_are_not_clear(flat):
+    (flat / 'list.csv').write_text('picture,words\n0.png,a')
+    with pytest.raises(ConfigError, match='picture, words.*--columns image'):
+        survey(str(flat))
+
+
+def test_texts_beside_pictures(flat):
+    for number in range(6):
+        (flat / f'{number}.txt').write_text(f'picture {number}')
+    assert survey(str(flat)).texts == 6
+
+
+def test_labels_of_some(flat):
+    rows = [dict(image=f'{i}.png', label=i) for i in range(5)]
+    rows.append(dict(image='5.png', label=None))
+    text = '\n'.join(map(json.dumps, rows))
+    (flat / 'list.jsonl').write_text(text)
+    found = survey(str(flat))
+    assert not found.classes
+    assert '1 pictures have no label' in str(found)
+
+
+def test_broken_pictures_are_counted(flat):
+    (flat / '3.png').write_bytes(b'no picture')
+    assert survey(str(flat)).broken == ['3.png']
+
+
+@pytest.mark.parametrize('name', ['absent', 'empty', 'broken'])
+def test_no_pictures(tmp_path, name):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'broken').mkdir()
+    (tmp_path / 'broken' / 'a.png').write_bytes(b'')
+    with pytest.raises(ConfigError, match=name) as error:
+        survey(str(tmp_path / name))
+    assert '\n' not in str(error.value)
+
+
+def test_a_plan_that_cannot_be(flat):
+    found = [survey(str(flat))]
+    with pytest.raises(ConfigError, match="'vit-smal'.*'vit-small-p16'"):
+        plan_pretraining(found, model='vit-smal')
+    with pytest.raises(ConfigError, match='batch-size 3'):
+        plan_pretraining(found, batch_size=3)
+    with pytest.raises(ConfigError, match='no target'):
+        plan_pretraining(found, without=['intra', 'inter'])
+
+
+def test_the_config_of_a_mixture(flat, classes, tmp_path):
+    write_list(flat)
+    found = [survey(str(classes)), survey(str(flat))]
+    plan = plan_pretraining(found, model='vit-small-p16', image_size=64)
+    path = tmp_path / 'mine.py'
+    write_recipe(path, found, plan, init='weights.pth')
+    cfg = Config.fromfile(path)
+    assert cfg.model.backbone.img_size == 64
+    assert cfg.model.backbone.init_cfg.checkpoint == 'weights.pth'
+    assert cfg.model.objectives.category.target.num_classes == 2
+    one, two = cfg.train_dataloader.dataset.datasets
+    kinds = [[step.type for step in part.pipeline] for part in (one, two)]
+    # the classes of one source alone: those of the other are others
+    assert 'm3i_mm.Labels' in kinds[0]
+    assert 'm3i_mm.Labels' not in kinds[1]
+    assert 'm3i_mm.Tokenize' in kinds[1]
+
+
+def test_pretraining_ends_with_a_backbone(flat, tmp_path, capsys):
+    write_list(flat)
+    folder = tmp_path / 'run'
+    command = ['pretrain', str(flat), '--work-dir', str(folder)]
+    main([*command, '--epochs', '1', '--image-size', '32'])
+    said = capsys.readouterr().out
+    for words in ('6 pictures', 'captions', 'reads back', 'm3i embed'):
+        assert words in said
+    (backbone,) = folder.glob('backbone-*.pth')
+    assert torch.load(backbone)['state_dict']
+    with pytest.raises(SystemExit, match='exists: choose another'):
+        main(command)

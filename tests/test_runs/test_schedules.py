@@ -1,0 +1,96 @@
+"""Schedules of a long recipe in a short run."""
+
+import pytest
+from mmengine.config import Config
+
+from m3i_mm.runs.reading import read_config, shipped_configs
+from m3i_mm.runs.schedules import fit_schedules, without_empty
+
+RECIPE = next(
+    name
+    for name in shipped_configs()
+    if name.startswith('m3i/m3i_vit-base-p16') and '400e' in name
+)
+
+
+def test_a_recipe_as_it_is_stays():
+    cfg = read_config(RECIPE)
+    before = cfg.param_scheduler
+    assert fit_schedules(cfg) == []
+    assert cfg.param_scheduler == before
+
+
+@pytest.mark.parametrize('epochs', [1, 10, 40])
+def test_a_warmup_longer_than_the_run_is_cut_and_said(epochs):
+    cfg = read_config(RECIPE, {'train_cfg.max_epochs': epochs})
+    (said,) = fit_schedules(cfg)
+    assert said == (
+        f'LinearLR: warm-up cut from 40 to {epochs / 10:g} of {epochs} epochs'
+    )
+    warmup, decay = cfg.param_scheduler
+    assert warmup.end == decay.begin == epochs / 10
+    assert 'end' not in decay
+
+
+def test_iterations_and_ends_after_the_end():
+    cfg = Config(
+        dict(
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=20),
+            param_scheduler=[
+                dict(type='LinearLR', by_epoch=False, begin=0, end=1500),
+                dict(type='PolyLR', by_epoch=False, begin=1500, end=160000),
+                # another unit: nothing is known of it
+                dict(type='MultiStepLR', begin=30, end=40),
+            ],
+        )
+    )
+    assert fit_schedules(cfg) == [
+        'LinearLR: warm-up cut from 1500 to 2 of 20 iterations',
+        'PolyLR: end cut from 160000 to 20 iterations',
+    ]
+    linear, poly, steps = cfg.param_scheduler
+    assert (linear.end, poly.begin, poly.end) == (2, 2, 20)
+    assert (steps.begin, steps.end) == (30, 40)
+
+
+def test_a_warmup_of_whole_epochs_can_vanish():
+    cfg = Config(
+        dict(
+            train_cfg=dict(by_epoch=True, max_epochs=3),
+            param_scheduler=[
+                dict(type='LinearLR', end=5),
+                dict(type='CosineAnnealingLR', begin=5),
+            ],
+        )
+    )
+    fit_schedules(cfg)
+    (cosine,) = without_empty(cfg.param_scheduler, epoch_length=9)
+    assert cosine.begin == 0
+
+
+@pytest.mark.parametrize(('epoch_length', 'count'), [(1, 1), (2, 2)])
+def test_half_an_epoch_of_one_iteration_is_nothing(epoch_length, count):
+    schedules = [
+        dict(type='LinearLR', end=0.5, convert_to_iter_based=True),
+        dict(type='CosineAnnealingLR', begin=0.5, convert_to_iter_based=True),
+    ]
+    assert len(without_empty(schedules, epoch_length)) == count
+
+
+def test_the_warmup_of_one_schedule():
+    cfg = Config(
+        dict(
+            train_cfg=dict(by_epoch=True, max_epochs=10),
+            param_scheduler=dict(
+                type='m3i_mm.WarmupCosineLR',
+                warmup=20,
+                convert_to_iter_based=True,
+            ),
+        )
+    )
+    assert 'warm-up cut from 20 to 1 of 10' in fit_schedules(cfg)[0]
+    assert cfg.param_scheduler.warmup == 1
+
+
+def test_no_schedule():
+    assert fit_schedules(Config(dict(param_scheduler=None))) == []
