@@ -20,7 +20,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 
 from m3i_mm.checkpoints.reading import CheckpointError
-from m3i_mm.datasets.faults import SampleError
+from m3i_mm.datasets.faults import DataError, SampleError
 from m3i_mm.engine.hooks.data_report_hook import TooManyFaultsError
 from m3i_mm.engine.nonfinite import NonFiniteLossError
 from m3i_mm.models.pretrainers.batch import MissingInputError
@@ -35,6 +35,7 @@ __all__ = ['USER_ERRORS', 'explained_errors', 'one_line']
 USER_ERRORS = (
     CheckpointError,
     ConfigError,
+    DataError,
     MissingInputError,
     NonFiniteLossError,
     SampleError,
