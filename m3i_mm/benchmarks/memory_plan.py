@@ -17,6 +17,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from m3i_mm.engine.strategies import find_units
+from m3i_mm.models.pretrainers.places import Places
 from m3i_mm.models.pretrainers.targets import TextTarget
 from m3i_mm.models.pretrainers.tokens import ImageTokens
 
@@ -231,4 +232,5 @@ def _decode(model: Any, objective: Any, tokens: ImageTokens) -> Tensor:
     device = tokens.values.device
     cells = torch.zeros(shape, dtype=torch.long, device=device)
     coordinates = torch.zeros(*shape, 4, device=device)
-    return model.decoders[objective.decoder](visible, coordinates, cells)
+    places = Places(coordinates, cells)
+    return model.decoders[objective.decoder](visible, places)

@@ -195,7 +195,7 @@ def _text(dims: int) -> dict[str, Any]:
             num_heads=dims // 64 or 1,
         ),
         likelihood=dict(
-            type='Boltzmann',
+            type='Contrast',
             temperature=0.07,
             normalize=True,
             symmetric=True,

@@ -178,16 +178,18 @@ def _mix(cfg: Config, batch: dict[str, Any]) -> list[list[Panel]]:
         cfg.get('data_preprocessor') or cfg.model.data_preprocessor
     )
     data = preprocessor(batch, True)
-    mixing = Batch(data['inputs'], data['data_samples'])
+    mixing = Batch(data['inputs'])
     torch.manual_seed(0)
     step = MODELS.build(cfg.model.input)(mixing)[0]
-    if any(member.owned is None for member in step.members):
+    masks = [m.owned.cells for m in step.members if m.owned is not None]
+    if len(masks) < len(step.members):
         return []
     pictures = normalized_to_pictures(step.images, preprocessor)
-    owned = torch.stack([member.owned for member in step.members], 1)
+    owned = torch.stack(masks, 1)
     panels: list[list[Panel]] = [[] for _ in batch['data_samples']]
     for member in step.members:
-        for mix, row in enumerate(member.rows.tolist()):
+        rows = range(member.number, len(panels), member.count)
+        for mix, row in enumerate(rows):
             tinted = tint_owners(pictures[mix], owned[mix])
             panels[row] = [Panel(pictures[mix]), Panel(tinted)]
     return panels

@@ -83,17 +83,18 @@ def draw_mixed_inputs(
     from m3i_mm.models.pretrainers.batch import Batch
 
     data = model.data_preprocessor(batch, True)
-    mixing = Batch(data['inputs'], data['data_samples'])
+    mixing = Batch(data['inputs'])
     step = model.input(mixing)[0]
-    if any(member.owned is None for member in step.members):
+    masks = [m.owned.cells for m in step.members if m.owned is not None]
+    if len(masks) < len(step.members):
         raise ValueError(
             f'{type(model.input).__name__} does not mix images; mixed inputs '
             'are those of PatchMix.'
         )
     images = torch.stack(
-        [mixing.view(member.view)[member.rows] for member in step.members]
+        [member.pick(mixing.view(member.view)) for member in step.members]
     )  # (N, P, 3, H, W)
-    owned = torch.stack([member.owned for member in step.members])
+    owned = torch.stack(masks)
     preprocessor = model.data_preprocessor
     draw_mixes(
         normalized_to_pictures(images[:, :max_mixes], preprocessor),

@@ -104,7 +104,7 @@ def test_checkpointed_blocks_keep_their_inputs_only(cfg):
                     type='CategoryTarget', num_classes=3, embed_dims=128
                 ),
                 decoder=dict(type='PoolingDecoder'),
-                likelihood=dict(type='Boltzmann'),
+                likelihood=dict(type='Categorical'),
             )
         )
         with torch.device('meta'):

@@ -66,7 +66,7 @@ model = dict(
                 out_dims=8,
                 num_heads=2,
             ),
-            likelihood=dict(type='Boltzmann'),
+            likelihood=dict(type='Categorical'),
         ),
         text=dict(
             target=dict(
@@ -88,7 +88,7 @@ model = dict(
                 num_heads=2,
             ),
             likelihood=dict(
-                type='Boltzmann',
+                type='Contrast',
                 temperature=0.07,
                 normalize=True,
                 negatives=dict(type='BatchNegatives'),

@@ -5,7 +5,7 @@ from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
 from torch.utils.data import Dataset
 
-from m3i_mm.models.pretrainers import PatchMix
+from m3i_mm.models.pretrainers import Mask, PatchMix
 
 
 @DATASETS.register_module()
@@ -46,9 +46,10 @@ class FixedViews(Dataset):
 
 @MODELS.register_module()
 class ChessboardMix(PatchMix):
-    def draw_owners(self, pairs, grid, device):
+    def draw_members(self, mixes, grid, device):
         rows, columns = torch.meshgrid(
             *(torch.arange(size, device=device) for size in grid),
             indexing='ij',
         )
-        return ((rows + columns) % 2).expand(pairs, *grid)
+        owner = ((rows + columns) % 2).expand(mixes, *grid)
+        return [Mask.of(owner == number) for number in range(2)]

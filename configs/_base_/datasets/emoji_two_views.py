@@ -63,7 +63,7 @@ train_dataloader = dict(
     batch_size=64,
     num_workers=2,
     persistent_workers=True,
-    collate_fn=dict(type='default_collate'),
+    collate_fn=dict(type='m3i_mm.collate_annotated'),
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='m3i_mm.StreamBatchSampler'),
     dataset=dict(

@@ -45,7 +45,7 @@ train_dataloader = dict(
     batch_size=128,
     num_workers=8,
     persistent_workers=True,
-    collate_fn=dict(type='default_collate'),
+    collate_fn=dict(type='m3i_mm.collate_annotated'),
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='m3i_mm.StreamBatchSampler'),
 )

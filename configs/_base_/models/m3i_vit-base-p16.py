@@ -11,7 +11,7 @@ model = dict(
         drop_path_rate=0.1,
     ),
     input=dict(type='PatchMix', patch_size=16, ratio=0.5),
-    momentum_encoder=dict(type='MomentumEncoder'),
+    momentum_encoder=dict(type='MomentumEncoder', batch_norm='batch'),
     decoders=dict(
         # shared: the same view is another view at offset zero and scale one
         image=dict(
@@ -46,7 +46,7 @@ model = dict(
             decoder=dict(
                 type='AttentionPoolingDecoder', in_dims=768, out_dims=768
             ),
-            likelihood=dict(type='Boltzmann', label_smoothing=0.1),
+            likelihood=dict(type='Categorical', label_smoothing=0.1),
         ),
         text=dict(
             target=dict(
@@ -59,7 +59,7 @@ model = dict(
                 type='AttentionPoolingDecoder', in_dims=768, out_dims=768
             ),
             likelihood=dict(
-                type='Boltzmann',
+                type='Contrast',
                 temperature=0.07,
                 learnable=True,
                 normalize=True,

@@ -7,6 +7,7 @@
 ``decoders``           f_psi, from the one to the other
 ``likelihoods``        P^, how a prediction is scored
 ``m3i``                the sum over targets
+``inference``          what a trained model says of images and texts
 =====================  =======================================================
 """
 
@@ -18,6 +19,7 @@ from .decoders import (
     TransformerDecoder,
 )
 from .encoders import FrozenEncoder, MomentumEncoder
+from .inference import InferenceModel
 from .inputs import (
     BothViews,
     DropPatches,
@@ -27,17 +29,27 @@ from .inputs import (
     PatchMix,
     SingleView,
 )
-from .likelihoods import Boltzmann, CrossCorrelation, Gaussian
+from .likelihoods import (
+    Boltzmann,
+    Categorical,
+    Contrast,
+    CrossCorrelation,
+    Gaussian,
+)
 from .m3i import M3I
-from .masks import BlockMask, UniformMask
+from .masks import BlockMask, Mask, MaskError, UniformMask
 from .negatives import BatchNegatives, QueueNegatives
+from .places import Places
 from .regularizers import UniGradTerm
 from .targets import (
     CategoryTarget,
+    Choices,
     CodeTarget,
     DenseFeatures,
+    Features,
     GlobalFeatures,
     MatchedFeatures,
+    Needs,
     Pixels,
     RandomProjectionTokenizer,
     TextTarget,
@@ -51,19 +63,22 @@ from .tokens import ImageTokens
 from .weights import FixedWeights, LearnedWeights
 
 __all__ = [
-    'M3I',
     'AttentionPoolingDecoder',
     'Batch',
     'BatchNegatives',
     'BlockMask',
     'Boltzmann',
     'BothViews',
+    'Categorical',
     'CategoryTarget',
+    'Choices',
     'CodeTarget',
+    'Contrast',
     'CrossCorrelation',
     'DenseDecoder',
     'DenseFeatures',
     'DropPatches',
+    'Features',
     'FillPixels',
     'FixedWeights',
     'FrozenEncoder',
@@ -71,15 +86,21 @@ __all__ = [
     'GlobalFeatures',
     'HuggingFaceTextEncoder',
     'ImageTokens',
+    'InferenceModel',
     'LearnedWeights',
+    'M3I',
+    'Mask',
+    'MaskError',
     'MaskToken',
     'MatchedFeatures',
     'MissingInputError',
     'MomentumEncoder',
+    'Needs',
     'OpenCLIPTextEncoder',
     'PatchMask',
     'PatchMix',
     'Pixels',
+    'Places',
     'PoolingDecoder',
     'QueueNegatives',
     'RandomProjectionTokenizer',

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from m3i_mm.datasets.fields import Annotations, Field
+
 from .tokens import ImageTokens
+
+if TYPE_CHECKING:
+    from .inputs import Member
 
 __all__ = ['Batch', 'MissingInputError']
 
@@ -18,31 +23,29 @@ class MissingInputError(ValueError):
 
 
 class Batch:
-    """Views and annotations of B images, and the encoders of targets.
+    """Views and annotations of B images, and the image encoders.
 
     Args:
         views (Sequence[Tensor]): Views of shape ``(B, 3, H, W)``; the first
             one is the input, the second another view of the same images.
-        samples (Sequence, optional): B data samples with the optional fields
-            ``gt_label``, ``text_tokens`` and ``view_geometry``.
-        encoders (dict[str, Callable], optional): Image encoders of targets by
-            name. Each maps images ``(B, 3, H, W)`` to :class:`ImageTokens`.
-
-    Attributes:
-        absent (set[str]): Fields that were asked for and no sample has.
+        annotations (Annotations, optional): What is known of the images.
+        encoders (Mapping[str, Callable], optional): Image encoders by name.
+            Each maps images ``(B, 3, H, W)`` to :class:`ImageTokens`.
+        learning (Collection[str]): Encoders that learn from being a target.
     """
 
     def __init__(
         self,
         views: Sequence[Tensor],
-        samples: Sequence[Any] | None = None,
-        encoders: dict[str, Callable[[Tensor], ImageTokens]] | None = None,
+        annotations: Annotations | None = None,
+        encoders: Mapping[str, Callable[[Tensor], ImageTokens]] | None = None,
+        learning: Collection[str] = (),
     ) -> None:
         self.views = list(views)
-        self.samples = list(samples) if samples is not None else []
-        self.encoders = encoders or {}
-        self.absent: set[str] = set()
-        self.rows = torch.arange(len(views[0]), device=views[0].device)
+        self.fields = annotations.fields if annotations is not None else {}
+        self.encoders = dict(encoders or {})
+        self.learning = frozenset(learning)
+        self._encoded: dict[tuple[str, int, int, int], ImageTokens] = {}
 
     def view(self, number: int) -> Tensor:
         """Return one view of all images, ``(B, 3, H, W)``."""
@@ -53,55 +56,44 @@ class Batch:
             )
         return self.views[number]
 
-    def encode(self, encoder: str, view: int, rows: Tensor) -> ImageTokens:
-        """Encode one view of some images with the encoder of a target."""
-        return self.encoders[encoder](self.view(view)[rows])
+    def encode(
+        self, encoder: str, member: Member, view: int, learns: bool = False
+    ) -> ImageTokens:
+        """Encode one view of some images, once whoever asks for it.
 
-    def geometry(self, view: int, rows: Tensor) -> Tensor:
+        Args:
+            encoder (str): Name of the encoder.
+            member (Member): Which images.
+            view (int): Which of their views.
+            learns (bool): Whether the encoder learns from what these tokens
+                are for. Defaults to whether it learns from being a target.
+        """
+        key = (encoder, view, member.number, member.count)
+        if key not in self._encoded:
+            learns = learns or encoder in self.learning
+            with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
+                images = member.pick(self.view(view))
+                self._encoded[key] = self.encoders[encoder](images)
+        return self._encoded[key]
+
+    def geometry(self, member: Member, view: int) -> Tensor:
         """Return crops of a view, ``(P, 7)``, see :mod:`.positions`.
 
         Raises:
             MissingInputError: If the samples do not carry ``view_geometry``.
         """
-        crops, valid = self.field('view_geometry', rows)
-        if crops is None or not valid.all():
+        crops = self.field('view_geometry', member)
+        if crops is None:
             raise MissingInputError(
                 "A target of another view needs the field 'view_geometry' of "
                 'every sample, which MultiViewWithGeometry writes and '
                 "PackInputs must list in 'algorithm_keys'"
             )
-        return crops[:, view].float()
+        return crops.values[:, view].float()
 
-    def field(self, name: str, rows: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Stack a field of the samples.
-
-        Args:
-            name (str): Name of the field.
-            rows (Tensor): Which images, ``(P, )``.
-
-        Returns:
-            tuple[Tensor | None, Tensor]: Values ``(P, ...)``, zero where a
-            sample lacks the field, None if all do; and a boolean mask
-            ``(P, )`` of the samples that have it.
-        """
-        values = [
-            getattr(sample, name, None)
-            for sample in (self.samples[row] for row in self._known(rows))
-        ]
-        valid = torch.tensor([v is not None for v in values]).to(rows.device)
-        known = next((v for v in values if v is not None), None)
-        if known is None:
-            self.absent.add(name)
-            return None, torch.zeros_like(rows, dtype=torch.bool)
-        empty = torch.zeros_like(torch.as_tensor(known))
-        stacked = torch.stack(
-            [empty if v is None else torch.as_tensor(v) for v in values]
-        )
-        return stacked.to(rows.device), valid
-
-    def _known(self, rows: Tensor) -> list[int]:
-        return rows.tolist() if self.samples else []
-
-    def key(self, row: int) -> str:
-        """Return the key of a sample, for error messages."""
-        return str(getattr(self.samples[row], 'sample_key', f'number {row}'))
+    def field(self, name: str, member: Member) -> Field | None:
+        """Return a field ``(P, ...)`` of some images, None if all lack it."""
+        field = self.fields.get(name)
+        if field is None:
+            return None
+        return Field(member.pick(field.values), member.pick(field.valid))

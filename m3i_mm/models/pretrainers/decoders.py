@@ -1,8 +1,8 @@
 """f_psi: from what the encoder saw to the predicted target z^_y.
 
-Every decoder takes the tokens that speak of an image, where the targets lie
-in it, and returns predictions: ``(P, T, C)`` for dense targets, ``(P, C)``
-for global ones.
+Every decoder takes the tokens that speak of an image and the places of dense
+targets, None for global ones, and returns predictions: ``(P, T, C)`` for
+dense targets, ``(P, C)`` for global ones.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from m3i_mm.registry import MODELS
 
 from ..utils.attention_pooling import AttentionPooling
 from .blocks import TokenNorm, TransformerBlock
+from .places import Places
 from .positions import grid_coordinates, grid_embedding, relative_embedding
 from .tokens import ImageTokens, gather_tokens
 
@@ -59,10 +60,7 @@ class PoolingDecoder(_Layers):
     """
 
     def forward(
-        self,
-        tokens: ImageTokens,
-        coordinates: Tensor | None = None,
-        cells: Tensor | None = None,
+        self, tokens: ImageTokens, places: Places | None = None
     ) -> Tensor:
         """Predict a global target ``(P, C)``; places are not used."""
         return self.apply_layers(tokens.mean())
@@ -77,17 +75,13 @@ class DenseDecoder(_Layers):
     """
 
     def forward(
-        self,
-        tokens: ImageTokens,
-        coordinates: Tensor | None = None,
-        cells: Tensor | None = None,
+        self, tokens: ImageTokens, places: Places | None = None
     ) -> Tensor:
         """Predict dense targets.
 
         Args:
             tokens (ImageTokens): Tokens of the whole grid, ``(P, L, C)``.
-            coordinates (Tensor, optional): Not used.
-            cells (Tensor): Token that predicts each target, ``(P, T)``.
+            places (Places): Its ``cells`` predict the targets, ``(P, T)``.
 
         Returns:
             Tensor: Predictions of shape ``(P, T, C')``.
@@ -95,6 +89,7 @@ class DenseDecoder(_Layers):
         Raises:
             ValueError: If tokens and targets do not correspond.
         """
+        cells = None if places is None else places.cells
         if cells is None or tokens.values.shape[1] != (
             tokens.grid[0] * tokens.grid[1]
         ):
@@ -128,10 +123,7 @@ class AttentionPoolingDecoder(BaseModule):
         self.pool = AttentionPooling(in_dims, num_heads, out_dims)
 
     def forward(
-        self,
-        tokens: ImageTokens,
-        coordinates: Tensor | None = None,
-        cells: Tensor | None = None,
+        self, tokens: ImageTokens, places: Places | None = None
     ) -> Tensor:
         """Predict a global target ``(P, C)``; places are not used."""
         return self.pool(tokens.values)
@@ -206,28 +198,25 @@ class TransformerDecoder(BaseModule):
                 nn.init.zeros_(module.bias)
 
     def forward(
-        self,
-        tokens: ImageTokens,
-        coordinates: Tensor | None = None,
-        cells: Tensor | None = None,
+        self, tokens: ImageTokens, places: Places | None = None
     ) -> Tensor:
         """Predict dense targets.
 
         Args:
             tokens (ImageTokens): Tokens of the image, ``(P, K, C)``.
-            coordinates (Tensor): Places of the targets, ``(P, T, 4)``.
-            cells (Tensor, optional): Not used.
+            places (Places): Places of T targets.
 
         Returns:
             Tensor: Predictions of shape ``(P, T, out_dims)``.
         """
-        if coordinates is None:
+        if places is None:
             raise ValueError(
                 'TransformerDecoder predicts dense targets, but '
                 'this target has no places'
             )
         context = self._embed_context(tokens)
-        queries = self._embed_queries(coordinates).to(context.dtype)
+        queries = self._embed_queries(places.coordinates)
+        queries = queries.to(context.dtype)
         count = queries.shape[1]
         # (P, K + T, D)
         decoded = self.blocks(torch.cat([context, queries], 1))

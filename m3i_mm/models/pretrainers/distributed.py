@@ -2,11 +2,49 @@
 
 from __future__ import annotations
 
-import torch
-from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
-from torch import Tensor
+from functools import lru_cache
+from typing import Any
 
-__all__ = ['gather_with_gradient', 'global_mean', 'global_sum']
+import torch
+from mmengine.dist import all_reduce, get_rank, get_world_size
+from torch import Tensor, distributed
+
+__all__ = [
+    'check_equal_batches',
+    'gather_with_gradient',
+    'global_mean',
+    'global_sum',
+    'sum_with_gradient',
+]
+
+
+@lru_cache(maxsize=1)
+def _host_group(world: Any) -> Any:
+    """Return a group of all ranks whose messages stay on the host."""
+    if distributed.get_backend(world) == 'gloo':
+        return world
+    return distributed.new_group(backend='gloo')
+
+
+def check_equal_batches(size: int) -> None:
+    """Check on the host that the batches of all ranks are equally large.
+
+    Args:
+        size (int): Number of images on this rank.
+
+    Raises:
+        ValueError: If the ranks differ.
+    """
+    if get_world_size() == 1:
+        return
+    sizes: list[Any] = [None] * get_world_size()
+    group = _host_group(distributed.group.WORLD)
+    distributed.all_gather_object(sizes, size, group=group)
+    if len(set(sizes)) > 1:
+        raise ValueError(
+            f'Negatives are gathered over devices, whose batches differ: '
+            f'{sizes}. Use drop_last=True'
+        )
 
 
 def gather_with_gradient(tensor: Tensor) -> Tensor:
@@ -17,21 +55,9 @@ def gather_with_gradient(tensor: Tensor) -> Tensor:
 
     Returns:
         Tensor: ``(world_size * B, ...)``.
-
-    Raises:
-        ValueError: If the ranks hold batches of different sizes.
     """
     if get_world_size() == 1:
         return tensor
-    sizes = [
-        int(n)
-        for n in all_gather(torch.tensor([len(tensor)], device=tensor.device))
-    ]
-    if len(set(sizes)) > 1:
-        raise ValueError(
-            f'Negatives are gathered over devices, whose batches differ: '
-            f'{sizes}. Use drop_last=True'
-        )
     from torch.distributed.nn.functional import all_gather as autograd_gather
 
     return torch.cat(list(autograd_gather(tensor.contiguous())))
@@ -44,9 +70,21 @@ def own_rows(size: int, device: torch.device) -> Tensor:
 
 def global_sum(tensor: Tensor) -> Tensor:
     """Sum a tensor without gradient over all ranks."""
-    tensor = tensor.detach().clone()
+    tensor = tensor.detach()
+    if get_world_size() == 1:
+        return tensor
+    tensor = tensor.clone()
     all_reduce(tensor)
     return tensor
+
+
+def sum_with_gradient(tensor: Tensor) -> Tensor:
+    """Sum a tensor over all ranks so that gradients flow back to each."""
+    if get_world_size() == 1:
+        return tensor
+    from torch.distributed.nn.functional import all_reduce as autograd_reduce
+
+    return autograd_reduce(tensor)
 
 
 def global_mean(values: Tensor, valid: Tensor | None = None) -> Tensor:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import Any
 
+import numpy as np
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from m3i_mm.registry import MODELS
 
@@ -15,8 +18,26 @@ from .tokens import ImageTokens
 __all__ = [
     'FrozenEncoder',
     'MomentumEncoder',
+    'build_encoder',
     'encode_image',
 ]
+
+
+def build_encoder(cfg: dict[str, Any]) -> nn.Module:
+    """Build a backbone, neck or other part of an encoder.
+
+    MMPretrain gives layers NumPy's numbers, e.g. rates of drop path, which
+    ``torch.compile`` takes for arrays; here they become Python's.
+
+    Args:
+        cfg (dict): Config of the module.
+    """
+    encoder = MODELS.build(cfg)
+    for module in encoder.modules():
+        for name, value in vars(module).items():
+            if isinstance(value, np.generic):
+                setattr(module, name, value.item())
+    return encoder
 
 
 def encode_image(
@@ -64,23 +85,49 @@ class MomentumEncoder(_TargetEncoder):
     """The exponential moving average of the image encoder.
 
     ``average = momentum * average + (1 - momentum) * online``, once per
-    optimiser step (``MomentumUpdateHook``). Buffers are copied.
+    optimiser step (``MomentumUpdateHook``). Buffers are copied. Its targets
+    have no noise: drop path and dropout are off, in training too.
 
     Args:
         backbone (nn.Module): The online backbone, copied.
         neck (nn.Module, optional): The online neck, copied.
+        batch_norm (str): What batch norms normalise by in training: the
+            ``'batch'``, as MoCo v3 and BYOL do, or the ``'running'``
+            statistics of the online encoder. Defaults to ``'batch'``.
+
+    Raises:
+        ValueError: If ``batch_norm`` is neither.
     """
 
     def __init__(
-        self, backbone: nn.Module, neck: nn.Module | None = None
+        self,
+        backbone: nn.Module,
+        neck: nn.Module | None = None,
+        batch_norm: str = 'batch',
     ) -> None:
         super().__init__()
+        if batch_norm not in ('batch', 'running'):
+            raise ValueError(
+                "batch_norm of MomentumEncoder is 'batch' or 'running', got "
+                f'{batch_norm!r}'
+            )
+        self.batch_norm = batch_norm
         self.backbone = deepcopy(backbone).requires_grad_(False)
         self.neck = deepcopy(neck)
         if self.neck is not None:
             self.neck.requires_grad_(False)
         self.register_buffer('steps', torch.tensor(0, dtype=torch.long))
         self.steps: Tensor
+        self.train()
+
+    def train(self, mode: bool = True) -> MomentumEncoder:
+        """Switch the batch norms alone, if they normalise by the batch."""
+        super().train(False)
+        if mode and self.batch_norm == 'batch':
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.train()
+        return self
 
     def init_weights(self) -> None:
         """Do nothing: the weights are copied from the online encoder."""
@@ -102,25 +149,31 @@ class MomentumEncoder(_TargetEncoder):
         self.steps += 1
 
     def _average(self, online: nn.Module, momentum: float) -> None:
-        for name in ('backbone', 'neck'):
-            average = getattr(self, name)
-            if average is None:
-                continue
-            source = getattr(online, name)
-            _check_same_structure(average, source, name)
-            for old, new in zip(
-                average.parameters(), source.parameters(), strict=True
-            ):
-                old.lerp_(new.detach().to(old.dtype), 1 - momentum)
-            for old, new in zip(
-                average.buffers(), source.buffers(), strict=True
-            ):
-                old.copy_(new)
+        parts = [
+            (getattr(self, name), getattr(online, name))
+            for name in ('backbone', 'neck')
+            if getattr(self, name) is not None
+        ]
+        for average, source in parts:
+            _check_same_structure(average, source)
+        old = [p for average, _ in parts for p in average.parameters()]
+        new = [
+            # under FSDP the online shards may have another precision
+            p.detach().to(q.dtype)
+            for p, q in zip(
+                (p for _, source in parts for p in source.parameters()),
+                old,
+                strict=True,
+            )
+        ]
+        torch._foreach_lerp_(old, new, 1 - momentum)
+        old = [b for average, _ in parts for b in average.buffers()]
+        new = [b for _, source in parts for b in source.buffers()]
+        if old:
+            torch._foreach_copy_(old, new)
 
 
-def _check_same_structure(
-    average: nn.Module, online: nn.Module, name: str
-) -> None:
+def _check_same_structure(average: nn.Module, online: nn.Module) -> None:
     shapes = [
         {key: value.shape for key, value in module.named_parameters()}
         for module in (average, online)
@@ -132,8 +185,9 @@ def _check_same_structure(
             if shapes[0].get(key) != shapes[1].get(key)
         )
         raise ValueError(
-            f'The momentum encoder does not have the structure of the online '
-            f'{name}: {differing[0]} and {len(differing) - 1} more differ'
+            'The momentum encoder does not have the structure of the online '
+            f'{type(online).__name__}: {differing[0]} and '
+            f'{len(differing) - 1} more differ'
         )
 
 
@@ -148,10 +202,10 @@ class FrozenEncoder(_TargetEncoder):
 
     def __init__(self, backbone: dict, neck: dict | None = None) -> None:
         super().__init__()
-        self.backbone = MODELS.build(backbone).requires_grad_(False)
+        self.backbone = build_encoder(backbone).requires_grad_(False)
         self.neck = None
         if neck is not None:
-            self.neck = MODELS.build(neck).requires_grad_(False)
+            self.neck = build_encoder(neck).requires_grad_(False)
 
     def train(self, mode: bool = True) -> FrozenEncoder:
         """Stay in evaluation mode."""

@@ -1,12 +1,13 @@
 """t_x: what the image encoder sees.
 
-An input turns the views of a batch into *passes*: each holds the images of
-one forward pass of the encoder and says which images of the batch went in and
-which patches belong to them.
+An input turns the views of a batch into *passes*: each is one forward pass of
+the encoder and says which images of the batch went in and which patches
+belong to them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ from m3i_mm.registry import MODELS
 from .batch import Batch
 from .encoders import encode_image
 from .masked_vit import encode_masked_patches, encode_visible_patches
-from .tokens import ImageTokens, upsample_mask
+from .masks import Mask
+from .tokens import ImageTokens
 
 __all__ = [
     'BothViews',
@@ -36,21 +38,28 @@ __all__ = [
 
 @dataclass
 class Member:
-    """One image of the batch inside each input image.
+    """One image of the batch inside each of P input images.
 
     Attributes:
-        rows (Tensor): Which images of the batch, ``(P, )``.
+        number (int): Which of the images of a mix.
+        count (int): Images of a mix, N: those of the batch that this member
+            is are ``number``, ``number + N``, ``number + 2 * N`` ...
         view (int): Which of their views.
-        owned (Tensor, optional): Boolean mask ``(P, h, w)`` of the patches
-            whose tokens speak of this image; None if all do.
-        hidden (Tensor, optional): Boolean mask ``(P, h, w)`` of the patches
-            of this image that the input does not show; None if it shows all.
+        owned (Mask, optional): The patches ``(P, h, w)`` whose tokens speak
+            of this image; None if all do.
+        hidden (Mask, optional): The patches ``(P, h, w)`` of this image that
+            the input does not show; None if it shows all.
     """
 
-    rows: Tensor
+    number: int = 0
+    count: int = 1
     view: int = 0
-    owned: Tensor | None = None
-    hidden: Tensor | None = None
+    owned: Mask | None = None
+    hidden: Mask | None = None
+
+    def pick(self, values: Tensor) -> Tensor:
+        """Take the rows of this member, ``(P * N, ...) -> (P, ...)``."""
+        return values[self.number :: self.count]
 
 
 @dataclass
@@ -58,14 +67,15 @@ class Pass:
     """One forward pass of the encoder.
 
     Attributes:
-        images (Tensor): Input images of shape ``(P, 3, H, W)``.
-        members (list[Member]): The images of the batch that they show.
-        encode (Callable, optional): How to encode them if not simply by
+        members (list[Member]): The images of the batch that the inputs show.
+        images (Tensor, optional): Input images ``(P, 3, H, W)``; None if they
+            are the whole view of the only member.
+        encode (Callable): How to encode ``images``, if not simply by
             ``encode_image(backbone, neck, images)``.
     """
 
-    images: Tensor
     members: list[Member]
+    images: Tensor | None = None
     encode: Callable[[nn.Module, nn.Module | None, Tensor], ImageTokens] = (
         encode_image
     )
@@ -95,8 +105,7 @@ class SingleView(BaseModule):
 
     def forward(self, batch: Batch) -> list[Pass]:
         """Return one pass over the first views, ``(B, 3, H, W)``."""
-        images = batch.view(0)
-        return [Pass(images, [Member(batch.rows)])]
+        return [Pass([Member()])]
 
 
 @MODELS.register_module()
@@ -110,10 +119,7 @@ class BothViews(BaseModule):
 
     def forward(self, batch: Batch) -> list[Pass]:
         """Return a pass for each of the two views."""
-        return [
-            Pass(batch.view(view), [Member(batch.rows, view)])
-            for view in (0, 1)
-        ]
+        return [Pass([Member(view=view)]) for view in (0, 1)]
 
 
 @MODELS.register_module()
@@ -167,47 +173,60 @@ class PatchMix(BaseModule):
                 'drop_last=True'
             )
         grid = patch_grid(images, self.patch_size)
-        owner = self.draw_owners(
+        owned = self.draw_members(
             len(images) // self.num_members, grid, images.device
         )
         members = [
-            Member(
-                batch.rows[n :: self.num_members], 0, owner == n, owner != n
-            )
-            for n in range(self.num_members)
+            Member(number, self.num_members, 0, mask, mask.others())
+            for number, mask in enumerate(owned)
         ]
-        return [Pass(mix_images(images, owner), members)]
+        return [Pass(members, mix_images(images, owned))]
 
-    def draw_owners(
-        self, pairs: int, grid: tuple[int, int], device: torch.device
-    ) -> Tensor:
+    def draw_members(
+        self, mixes: int, grid: tuple[int, int], device: torch.device
+    ) -> list[Mask]:
         """Draw which image each patch shows.
 
+        Args:
+            mixes (int): Number of mixes P.
+            grid (tuple[int, int]): Rows and columns of patches.
+            device (torch.device): Where to draw.
+
         Returns:
-            Tensor: Member numbers of shape ``(pairs, rows, columns)``.
+            list[Mask]: The patches of each image, ``(P, rows, columns)``;
+            together they are all.
         """
         if self.num_members == 2:
-            return (~self.pattern(pairs, grid, device)).long()
+            first = Mask.of(self.pattern(mixes, grid, device))
+            return [first, first.others()]
         cells = grid[0] * grid[1]
-        ranks = torch.rand(pairs, cells, device=device).argsort(1).argsort(1)
-        return (ranks * self.num_members // cells).view(pairs, *grid)
+        ranks = torch.rand(mixes, cells, device=device).argsort(1).argsort(1)
+        owner = (ranks * self.num_members // cells).view(mixes, *grid)
+        counts = Counter(
+            rank * self.num_members // cells for rank in range(cells)
+        )
+        return [
+            Mask(owner == number, counts[number])
+            for number in range(self.num_members)
+        ]
 
 
-def mix_images(images: Tensor, owner: Tensor) -> Tensor:
+def mix_images(images: Tensor, owned: list[Mask]) -> Tensor:
     """Compose each input from the patches of its members.
 
     Args:
         images (Tensor): ``(P * N, 3, H, W)``, members of a mix in a row.
-        owner (Tensor): Member shown by each patch, ``(P, h, w)``.
+        owned (list[Mask]): The patches of each member, ``(P, h, w)``.
 
     Returns:
         Tensor: Mixed images, ``(P, 3, H, W)``.
     """
-    groups = images.unflatten(0, (len(owner), -1))  # -> (P, N, 3, H, W)
     size = (images.shape[-2], images.shape[-1])
-    pixels = upsample_mask(owner, size)[:, None, None]  # (P, 1, 1, H, W)
-    pixels = pixels.expand(-1, -1, *groups.shape[2:])
-    return groups.gather(1, pixels).squeeze(1)
+    mixed = images[:: len(owned)]
+    for number, mask in enumerate(owned[1:], 1):
+        pixels = mask.resize(size).cells[:, None]  # (P, 1, H, W)
+        mixed = torch.where(pixels, images[number :: len(owned)], mixed)
+    return mixed
 
 
 @MODELS.register_module()
@@ -242,8 +261,8 @@ class PatchMask(BaseModule):
         """Return one pass over the masked first views, ``(B, 3, H, W)``."""
         images = batch.view(0)
         grid = patch_grid(images, self.patch_size)
-        hidden = self.pattern(len(images), grid, images.device)
-        return [self.fill(images, batch.rows, hidden)]
+        hidden = Mask.of(self.pattern(len(images), grid, images.device))
+        return [self.fill(images, hidden)]
 
 
 @MODELS.register_module()
@@ -259,13 +278,12 @@ class FillPixels(BaseModule):
         super().__init__()
         self.value = value
 
-    def forward(self, images: Tensor, rows: Tensor, hidden: Tensor) -> Pass:
+    def forward(self, images: Tensor, hidden: Mask) -> Pass:
         """Paint the hidden patches ``(B, h, w)`` of ``(B, 3, H, W)``."""
         size = (images.shape[-2], images.shape[-1])
-        pixels = upsample_mask(hidden, size)[:, None]  # (B, 1, H, W)
+        pixels = hidden.resize(size).cells[:, None]  # (B, 1, H, W)
         return Pass(
-            images.masked_fill(pixels, self.value),
-            [Member(rows, hidden=hidden)],
+            [Member(hidden=hidden)], images.masked_fill(pixels, self.value)
         )
 
 
@@ -273,16 +291,16 @@ class FillPixels(BaseModule):
 class DropPatches(BaseModule):
     """Leaves hidden patches out of the sequence (MAE); plain ViTs only."""
 
-    def forward(self, images: Tensor, rows: Tensor, hidden: Tensor) -> Pass:
+    def forward(self, images: Tensor, hidden: Mask) -> Pass:
         """Encode ``(B, 3, H, W)`` without the hidden patches ``(B, h, w)``."""
 
         def encode(
             backbone: nn.Module, neck: nn.Module | None, images: Tensor
         ) -> ImageTokens:
             _refuse_neck(neck)
-            return encode_visible_patches(backbone, images, ~hidden)
+            return encode_visible_patches(backbone, images, hidden.others())
 
-        return Pass(images, [Member(rows, hidden=hidden)], encode)
+        return Pass([Member(hidden=hidden)], images, encode)
 
 
 @MODELS.register_module()
@@ -300,7 +318,7 @@ class MaskToken(BaseModule):
         self.token = nn.Parameter(torch.empty(embed_dims))
         nn.init.trunc_normal_(self.token, std=0.02)
 
-    def forward(self, images: Tensor, rows: Tensor, hidden: Tensor) -> Pass:
+    def forward(self, images: Tensor, hidden: Mask) -> Pass:
         """Encode ``(B, 3, H, W)`` with the mask ``(B, h, w)``."""
 
         def encode(
@@ -309,7 +327,7 @@ class MaskToken(BaseModule):
             _refuse_neck(neck)
             return encode_masked_patches(backbone, images, hidden, self.token)
 
-        return Pass(images, [Member(rows, hidden=hidden)], encode)
+        return Pass([Member(hidden=hidden)], images, encode)
 
 
 def _refuse_neck(neck: nn.Module | None) -> None:

@@ -1,13 +1,15 @@
 """P^: the distribution of the target given its prediction.
 
 The loss of a target is its negative log-likelihood (paper section 1.3). A
-Boltzmann distribution gives the softmax cross-entropy, a Gaussian the squared
-error. Losses are computed in float32 whatever the precision of training.
+Boltzmann distribution gives a softmax cross-entropy, over all there is to
+choose from (``Categorical``) or over samples of it (``Contrast``); a Gaussian
+gives the squared error. Losses are computed in float32 whatever the precision
+of training.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from mmengine.dist import get_world_size
@@ -17,9 +19,10 @@ from torch.nn import functional as F
 
 from m3i_mm.registry import MODELS
 
-from .targets import Target
+from .distributed import sum_with_gradient
+from .targets import Choices, Features
 
-__all__ = ['Boltzmann', 'CrossCorrelation', 'Gaussian']
+__all__ = ['Categorical', 'Contrast', 'CrossCorrelation', 'Gaussian']
 
 
 def _full(features: Tensor) -> Tensor:
@@ -37,49 +40,23 @@ def _pool(features: Tensor) -> Tensor:
     return features.mean(1) if features.dim() == 3 else features
 
 
-def _all_valid(target: Target, predictions: Tensor) -> Tensor:
-    if target.valid is not None:
-        return target.valid
-    return torch.ones(
-        len(predictions), dtype=torch.bool, device=predictions.device
-    )
-
-
-@MODELS.register_module()
-class Boltzmann(BaseModule):
-    r"""Softmax over representations (paper section 1.3).
-
-    .. math::
-        P(z_y | \hat z_y) =
-        \frac{\exp(\hat z_y^T z_y / \tau)}{\sum_{z} \exp(\hat z_y^T z / \tau)}
-
-    Targets with labels are normalised over all their representations
-    (categories, codes), others over themselves and the negatives.
+class _Softmax(BaseModule):
+    r"""A Boltzmann distribution.
 
     Args:
-        temperature (float): :math:`\tau`. Defaults to 1.
+        temperature (float): :math:`\tau`.
         learnable (bool): Whether to learn the temperature, as CLIP does.
-            Defaults to False.
         min_temperature (float): Bound of a learned temperature.
-            Defaults to 0.01.
         normalize (bool): Whether predictions and targets are scaled to unit
-            length. Defaults to False.
-        negatives (dict, optional): Config of the negatives of targets without
-            labels. Defaults to ``dict(type='BatchNegatives')``.
-        symmetric (bool): Average with the reverse direction, which tells the
-            prediction of a target from those of others. Defaults to False.
-        label_smoothing (float): Of targets with labels. Defaults to 0.
+            length.
     """
 
     def __init__(
         self,
-        temperature: float = 1.0,
-        learnable: bool = False,
-        min_temperature: float = 0.01,
-        normalize: bool = False,
-        negatives: dict[str, Any] | None = None,
-        symmetric: bool = False,
-        label_smoothing: float = 0.0,
+        temperature: float,
+        learnable: bool,
+        min_temperature: float,
+        normalize: bool,
     ) -> None:
         super().__init__()
         if temperature <= 0:
@@ -92,9 +69,6 @@ class Boltzmann(BaseModule):
             self.register_buffer('log_temperature', log_temperature, False)
         self.min_temperature = min_temperature if learnable else 0.0
         self.normalize = normalize
-        self.negatives = MODELS.build(negatives or dict(type='BatchNegatives'))
-        self.symmetric = symmetric
-        self.label_smoothing = label_smoothing
 
     @property
     def temperature(self) -> Tensor:
@@ -102,20 +76,119 @@ class Boltzmann(BaseModule):
         temperature = self.log_temperature.squeeze(0).exp()
         return temperature.clamp(min=self.min_temperature)
 
-    def forward(self, predictions: Tensor, target: Target) -> Tensor:
+    def _scale(self, features: Tensor) -> Tensor:
+        features = _full(features)
+        return F.normalize(features, dim=-1) if self.normalize else features
+
+
+@MODELS.register_module()
+class Categorical(_Softmax):
+    r"""Which of all candidates it is (paper section 1.3).
+
+    .. math::
+        P(z_i | \hat z) = \frac{\pi_i \exp(\hat z^T z_i / \tau)}
+        {\sum_j \pi_j \exp(\hat z^T z_j / \tau)}
+
+    over the M candidates z, with the prior :math:`\pi` of the target: a
+    classifier whose weights are the candidates.
+
+    Args:
+        temperature (float): :math:`\tau`. Defaults to 1.
+        learnable (bool): Whether to learn the temperature. Defaults to False.
+        min_temperature (float): Bound of a learned temperature.
+            Defaults to 0.01.
+        normalize (bool): Whether predictions and candidates are scaled to
+            unit length. Defaults to False.
+        label_smoothing (float): Share of the probability that is spread over
+            all candidates. Defaults to 0.
+    """
+
+    scores: ClassVar[type] = Choices
+
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        learnable: bool = False,
+        min_temperature: float = 0.01,
+        normalize: bool = False,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(temperature, learnable, min_temperature, normalize)
+        self.label_smoothing = label_smoothing
+
+    def forward(self, predictions: Tensor, target: Choices) -> Tensor:
         """Compute the loss of each image.
 
         Args:
             predictions (Tensor): ``(P, C)`` or ``(P, T, C)``.
-            target (Target): The targets.
+            target (Choices): The targets.
 
         Returns:
             Tensor: Negative log-likelihoods, ``(P, )``.
         """
-        predictions, values = _full(predictions), _full(target.values)
-        if target.labels is not None:
-            return self._classify(predictions, values, target)
-        valid = _all_valid(target, predictions)
+        logits = self._scale(predictions) @ self._scale(target.candidates).T
+        logits = logits / self.temperature
+        if target.prior is not None:
+            logits = logits + target.prior
+        losses = F.cross_entropy(
+            logits.flatten(0, -2),
+            target.index.flatten(),
+            reduction='none',
+            label_smoothing=self.label_smoothing,
+        )
+        return _per_image(losses.view(target.index.shape))
+
+
+@MODELS.register_module()
+class Contrast(_Softmax):
+    r"""Which of the target and its negatives it is (paper section 1.3).
+
+    .. math::
+        P(z | \hat z) = \frac{\exp(\hat z^T z / \tau)}
+        {\exp(\hat z^T z / \tau) + \sum_n \exp(\hat z^T z_n / \tau)}
+
+    Args:
+        temperature (float): :math:`\tau`. Defaults to 1.
+        learnable (bool): Whether to learn the temperature, as CLIP does.
+            Defaults to False.
+        min_temperature (float): Bound of a learned temperature.
+            Defaults to 0.01.
+        normalize (bool): Whether predictions and targets are scaled to unit
+            length. Defaults to False.
+        negatives (dict, optional): Config of the negatives. Defaults to
+            ``dict(type='BatchNegatives')``.
+        symmetric (bool): Average with the reverse direction, which tells the
+            prediction of a target from those of others. Defaults to False.
+    """
+
+    scores: ClassVar[type] = Features
+
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        learnable: bool = False,
+        min_temperature: float = 0.01,
+        normalize: bool = False,
+        negatives: dict[str, Any] | None = None,
+        symmetric: bool = False,
+    ) -> None:
+        super().__init__(temperature, learnable, min_temperature, normalize)
+        self.negatives = MODELS.build(negatives or dict(type='BatchNegatives'))
+        self.symmetric = symmetric
+
+    def forward(self, predictions: Tensor, target: Features) -> Tensor:
+        """Compute the loss of each image.
+
+        Args:
+            predictions (Tensor): ``(P, C)`` or ``(P, T, C)``.
+            target (Features): The targets, of the same shape.
+
+        Returns:
+            Tensor: Negative log-likelihoods, ``(P, )``.
+        """
+        values, valid = target.values, target.valid
+        if valid is None:
+            valid = torch.ones_like(values.flatten(1)[:, 0], dtype=torch.bool)
         pooled = _pool(values) if target.pooled is None else target.pooled
         losses = self._contrast(predictions, values, pooled, valid)
         if self.symmetric:
@@ -124,25 +197,6 @@ class Boltzmann(BaseModule):
             )
             losses = (losses + reverse) / 2
         return losses
-
-    def _scale(self, features: Tensor) -> Tensor:
-        return F.normalize(features, dim=-1) if self.normalize else features
-
-    def _classify(
-        self, predictions: Tensor, values: Tensor, target: Target
-    ) -> Tensor:
-        assert target.labels is not None
-        logits = self._scale(predictions) @ self._scale(values).T
-        logits = logits / self.temperature
-        if target.bias is not None:
-            logits = logits + target.bias
-        losses = F.cross_entropy(
-            logits.flatten(0, -2),
-            target.labels.flatten(),
-            reduction='none',
-            label_smoothing=self.label_smoothing,
-        )
-        return _per_image(losses.view(target.labels.shape))
 
     def _contrast(
         self,
@@ -170,6 +224,23 @@ class Boltzmann(BaseModule):
 
 
 @MODELS.register_module()
+class Boltzmann(BaseModule):
+    """The old name of :class:`Categorical` and :class:`Contrast`.
+
+    Raises:
+        ValueError: Always; names the new ones.
+    """
+
+    def __init__(self, **kwargs: Any) -> NoReturn:
+        raise ValueError(
+            'The likelihood Boltzmann is now two, each with its own arguments:'
+            " set likelihood.type to 'Categorical' for CategoryTarget and "
+            "CodeTarget (label_smoothing), or to 'Contrast' for TextTarget "
+            'and features of images (negatives, symmetric)'
+        )
+
+
+@MODELS.register_module()
 class Gaussian(BaseModule):
     r"""Normal distribution around the prediction (paper section 1.3).
 
@@ -190,6 +261,8 @@ class Gaussian(BaseModule):
         regularizer (dict, optional): Config of a term against collapse, e.g.
             ``dict(type='UniGradTerm')``. Defaults to None.
     """
+
+    scores: ClassVar[type] = Features
 
     def __init__(
         self,
@@ -218,12 +291,12 @@ class Gaussian(BaseModule):
         """The variance in use, a scalar."""
         return self.log_variance.squeeze(0).exp()
 
-    def forward(self, predictions: Tensor, target: Target) -> Tensor:
+    def forward(self, predictions: Tensor, target: Features) -> Tensor:
         """Compute the loss of each image.
 
         Args:
             predictions (Tensor): ``(P, C)`` or ``(P, T, C)``.
-            target (Target): The targets, of the same shape.
+            target (Features): The targets, of the same shape.
 
         Returns:
             Tensor: Negative log-likelihoods, ``(P, )``.
@@ -266,17 +339,19 @@ class CrossCorrelation(BaseModule):
         decorrelation (float): :math:`\lambda`. Defaults to 0.0051.
     """
 
+    scores: ClassVar[type] = Features
+
     def __init__(self, embed_dims: int, decorrelation: float = 0.0051) -> None:
         super().__init__()
         self.decorrelation = decorrelation
         self.norm = nn.BatchNorm1d(embed_dims, affine=False)
 
-    def forward(self, predictions: Tensor, target: Target) -> Tensor:
+    def forward(self, predictions: Tensor, target: Features) -> Tensor:
         """Compute the loss.
 
         Args:
             predictions (Tensor): ``(P, C)``.
-            target (Target): Features of the same images, ``(P, C)``.
+            target (Features): Features of the same images, ``(P, C)``.
 
         Returns:
             Tensor: The loss of the batch for every image, ``(P, )``.
@@ -284,20 +359,9 @@ class CrossCorrelation(BaseModule):
         first = self.norm(_full(predictions))
         second = self.norm(_full(target.values))
         correlation = first.T @ second / (len(first) * get_world_size())
-        correlation = _sum_over_ranks(correlation)
-        errors = (
-            correlation
-            - torch.eye(len(correlation), device=correlation.device)
-        ).square()
+        correlation = sum_with_gradient(correlation)
+        identity = torch.eye(len(correlation), device=correlation.device)
+        errors = (correlation - identity).square()
         diagonal = errors.diagonal().sum()
         loss = diagonal + self.decorrelation * (errors.sum() - diagonal)
         return loss.expand(len(first))
-
-
-def _sum_over_ranks(tensor: Tensor) -> Tensor:
-    """Sum over ranks with gradient."""
-    if get_world_size() == 1:
-        return tensor
-    from torch.distributed.nn.functional import all_reduce
-
-    return all_reduce(tensor)

@@ -14,29 +14,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from contextlib import contextmanager
+from typing import Any
 
 import torch
-from mmengine.model import BaseModel, ModuleDict
+from mmengine.model import ModuleDict
 from torch import Tensor
-from torch.nn import functional as F
 
+from m3i_mm.datasets.fields import Annotations
 from m3i_mm.registry import MODELS
 
 from .batch import Batch, MissingInputError
-from .distributed import global_mean
-from .encoders import FrozenEncoder, MomentumEncoder, encode_image
+from .distributed import check_equal_batches
+from .encoders import FrozenEncoder, MomentumEncoder, build_encoder
+from .inference import InferenceModel
 from .inputs import Pass
 from .monitors import effective_rank, feature_std
-from .objectives import Objective, Prediction
-from .targets import CategoryTarget, TextTarget
+from .objectives import Objective
 from .tokens import ImageTokens
 
 __all__ = ['M3I']
 
 
 @MODELS.register_module()
-class M3I(BaseModel):
+class M3I(InferenceModel):
     r"""All-in-one pre-training, and every method that is a case of it.
 
     Minimises a sum over targets of negative log-likelihoods
@@ -67,10 +68,10 @@ class M3I(BaseModel):
             for targets with ``encoder='frozen'``.
         weights (dict, optional): ``LearnedWeights`` learns the weights of the
             objectives. Defaults to ``dict(type='FixedWeights')``.
-        monitor_interval (int): Steps between the collapse monitors
-            ``feature_std`` and ``effective_rank``. Defaults to 10.
         patience (int): Batches in a row without a single label or text that
             an objective needs, after which training stops. Defaults to 100.
+        compile (bool | dict): Whether :meth:`loss` is compiled to one graph;
+            a dict has arguments of ``torch.compile``. Defaults to False.
         data_preprocessor (dict, optional): Defaults to MMPretrain's
             ``SelfSupDataPreprocessor``.
         init_cfg (dict, optional): Initialisation.
@@ -89,8 +90,8 @@ class M3I(BaseModel):
         momentum_encoder: dict[str, Any] | None = None,
         frozen_encoder: dict[str, Any] | None = None,
         weights: dict[str, Any] | None = None,
-        monitor_interval: int = 10,
         patience: int = 100,
+        compile: bool | dict[str, Any] = False,
         data_preprocessor: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -99,8 +100,8 @@ class M3I(BaseModel):
         super().__init__(preprocessor, init_cfg)
         objectives = {k: cfg for k, cfg in objectives.items() if cfg}
         self.input = MODELS.build(input or dict(type='SingleView'))
-        self.backbone = MODELS.build(backbone)
-        self.neck = None if neck is None else MODELS.build(neck)
+        self.backbone = build_encoder(backbone)
+        self.neck = None if neck is None else build_encoder(neck)
         self.decoders = ModuleDict(
             {name: MODELS.build(cfg) for name, cfg in (decoders or {}).items()}
         )
@@ -123,11 +124,19 @@ class M3I(BaseModel):
         self.frozen_encoder: FrozenEncoder | None = None
         if frozen_encoder is not None:
             self.frozen_encoder = MODELS.build(frozen_encoder)
-        self.monitor_interval = monitor_interval
         self.patience = patience
         self._waits: Counter[str] = Counter()
-        self._steps = 0
         self._check_encoders()
+        needs = [o.target.needs for _, o in self.named_objectives()]
+        # encoders that learn from being a target
+        self._learning = {str(need.encoder) for need in needs if need.learns}
+        self._compiled_loss = None
+        if compile:
+            options = dict(compile) if isinstance(compile, dict) else {}
+            # of the class, for copies of the model have weights of their own
+            self._compiled_loss = torch.compile(
+                type(self).loss, fullgraph=True, **options
+            )
 
     def _build_objective(self, name: str, cfg: dict[str, Any]) -> Objective:
         missing = {'target', 'decoder', 'likelihood'} - cfg.keys()
@@ -148,16 +157,12 @@ class M3I(BaseModel):
                 f'Objective {name!r} uses the decoder {cfg["decoder"]!r}, '
                 f'but decoders has {sorted(self.decoders)}'
             )
-        return Objective(**cfg)
-
-    def named_objectives(self) -> Iterator[tuple[str, Objective]]:
-        """Iterate over the objectives and their names."""
-        for name, objective in self.objectives.items():
-            yield name, cast(Objective, objective)
+        with _named(name):
+            return Objective(**cfg)
 
     def _check_encoders(self) -> None:
         for name, objective in self.named_objectives():
-            encoder = objective.target.encoder
+            encoder = objective.target.needs.encoder
             if (
                 encoder in ('momentum', 'frozen')
                 and getattr(self, f'{encoder}_encoder') is None
@@ -186,7 +191,10 @@ class M3I(BaseModel):
         """
         if mode == 'loss':
             views = [inputs] if isinstance(inputs, Tensor) else inputs
-            return self.loss(views, data_samples)
+            annotations = self.collect(data_samples)
+            if self._compiled_loss is not None:
+                return self._compiled_loss(self, views, annotations)
+            return self.loss(views, annotations)
         images = inputs if isinstance(inputs, Tensor) else inputs[0]
         if mode == 'predict':
             return self.predict(images, data_samples)
@@ -196,53 +204,92 @@ class M3I(BaseModel):
             f"mode must be 'loss', 'predict' or 'tensor', got {mode!r}"
         )
 
-    # ------------------------------------------------------------- training
-
     def loss(
-        self, inputs: list[Tensor], data_samples: Sequence[Any] | None = None
+        self,
+        inputs: list[Tensor],
+        data_samples: Annotations | Sequence[Any] | None = None,
     ) -> dict[str, Tensor]:
         """Compute the loss of every objective.
 
+        Nothing is read back from the device, and all is one graph.
+
         Args:
             inputs (list[Tensor]): Views of shape ``(B, 3, H, W)``.
-            data_samples (Sequence[DataSample], optional): B samples.
+            data_samples (Annotations | Sequence[DataSample], optional): Of B
+                samples: what ``collate_annotated`` gives, or a list, which is
+                stacked and checked first.
 
         Returns:
             dict[str, Tensor]: ``loss_{name}``, weighted, of every objective;
             and, not part of the sum, weights, temperatures, variances and
             collapse monitors.
         """
-        batch = Batch(inputs, data_samples, self._target_encoders())
+        if not isinstance(data_samples, Annotations):
+            data_samples = self.collect(data_samples)
+        batch = Batch(inputs, data_samples, self._encoders(), self._learning)
+        passes = self.input(batch)  # t_x
+        inputs_seen = [self._encode_input(step, batch) for step in passes]
         losses: dict[str, Tensor] = {}
-        passes = self.input(batch)
-        for step in passes:
-            tokens = step.encode(self.backbone, self.neck, step.images)
+        for step, tokens in zip(passes, inputs_seen, strict=True):  # z_x
             for name, objective in self.named_objectives():
-                prediction = self._predict(name, batch, step, tokens)
-                loss = global_mean(prediction.losses, prediction.target.valid)
+                loss = self._score(name, objective, batch, step, tokens)
                 loss = objective.weight * self.weights(name, loss)
                 key = f'loss_{name}'
                 losses[key] = losses.get(key, 0) + loss / len(passes)
-        self._check_absent(batch)
-        losses.update(self._monitors(tokens))
-        self._steps += 1
-        return losses
+        return {**losses, **self._monitors(inputs_seen[-1])}
 
-    def _predict(
-        self, name: str, batch: Batch, step: Pass, tokens: ImageTokens
-    ) -> Prediction:
-        objective = cast(Objective, self.objectives[name])
-        decoder = self.decoders[objective.decoder]
+    def _encode_input(self, step: Pass, batch: Batch) -> ImageTokens:
+        if step.images is None:
+            member = step.members[0]
+            return batch.encode('online', member, member.view, learns=True)
+        return step.encode(self.backbone, self.neck, step.images)
+
+    def _score(
+        self,
+        name: str,
+        objective: Objective,
+        batch: Batch,
+        step: Pass,
+        tokens: ImageTokens,
+    ) -> Tensor:
         try:
-            return objective(batch, step, tokens, decoder)
+            return objective(
+                batch, step, tokens, self.decoders[objective.decoder]
+            )
         except MissingInputError as error:
             raise MissingInputError(f'Objective {name!r}: {error}') from error
 
-    def _check_absent(self, batch: Batch) -> None:
-        """Stop when the pipeline never gives what an objective needs."""
-        for name, objective in self.named_objectives():
-            field = getattr(objective.target, 'field', None)
-            absent = field in batch.absent
+    def collect(
+        self, data_samples: Annotations | Sequence[Any] | None
+    ) -> Annotations:
+        """Stack and check, on the host, what is known of the images.
+
+        Args:
+            data_samples (Annotations | Sequence[DataSample], optional): Of
+                the B samples.
+
+        Returns:
+            Annotations: Fields that the objectives can use.
+
+        Raises:
+            AnnotationError: If a label, text or other field cannot be used;
+                names the sample.
+            MissingInputError: If no batch of late had what an objective
+                needs.
+            ValueError: If the batches of the devices differ in size.
+        """
+        if not isinstance(data_samples, Annotations):
+            data_samples = Annotations.stack(
+                data_samples or (), self._text_padding()
+            )
+        objectives = list(self.named_objectives())
+        if any(hasattr(o.likelihood, 'negatives') for _, o in objectives):
+            check_equal_batches(len(data_samples))
+        for name, objective in objectives:
+            with _named(name):
+                objective.target.check(data_samples)
+            field = objective.target.needs.field
+            absent = field is not None and field not in data_samples.host
             self._waits[name] = self._waits[name] + 1 if absent else 0
             if self._waits[name] >= self.patience:
                 raise MissingInputError(
@@ -250,8 +297,17 @@ class M3I(BaseModel):
                     f'{self.patience} batches has the field {field!r}. Let '
                     'the pipeline load it, or remove the objective'
                 )
+        return data_samples
 
-    def _target_encoders(self) -> dict[str, Any]:
+    def _text_padding(self) -> dict[str, int]:
+        needs = [o.target.needs for _, o in self.named_objectives()]
+        return {
+            need.field: need.padding
+            for need in needs
+            if need.field is not None and need.padding is not None
+        }
+
+    def _encoders(self) -> dict[str, Any]:
         encoders: dict[str, Any] = dict(online=self.encode)
         for name in ('momentum', 'frozen'):
             encoder = getattr(self, f'{name}_encoder')
@@ -263,10 +319,9 @@ class M3I(BaseModel):
         values: dict[str, Tensor] = {}
         for name, objective in self.named_objectives():
             values.update(objective.settings(name))
-        if self._steps % self.monitor_interval == 0:
-            pooled = tokens.mean()
-            values['feature_std'] = feature_std(pooled)
-            values['effective_rank'] = effective_rank(pooled)
+        pooled = tokens.mean()
+        values['feature_std'] = feature_std(pooled)
+        values['effective_rank'] = effective_rank(pooled)
         return values
 
     def update_momentum_encoder(self, momentum: float) -> None:
@@ -290,128 +345,11 @@ class M3I(BaseModel):
         super().init_weights()
         self.sync_momentum_encoder()
 
-    # -------------------------------------------------------------- use
 
-    def encode(self, images: Tensor) -> ImageTokens:
-        """Encode whole images ``(B, 3, H, W)`` to tokens."""
-        return encode_image(self.backbone, self.neck, images)
-
-    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps of the backbone, as MMPretrain does.
-
-        Args:
-            inputs (Tensor): Images of shape ``(B, 3, H, W)``.
-
-        Returns:
-            tuple[Tensor, ...]: Maps of shape ``(B, C, h, w)``.
-        """
-        return self.backbone(inputs)
-
-    def _objective_of(self, kind: type) -> Objective:
-        for _, objective in self.named_objectives():
-            if isinstance(objective.target, kind):
-                return objective
-        raise ValueError(
-            f'This M3I model has no {kind.__name__}: it was '
-            f'trained for {sorted(self.objectives)}'
-        )
-
-    def encode_image(self, images: Tensor) -> Tensor:
-        """Embed images where texts live.
-
-        Args:
-            images (Tensor): ``(B, 3, H, W)``.
-
-        Returns:
-            Tensor: Unit-length embeddings ``(B, D)``.
-
-        Raises:
-            ValueError: If the model has no text target.
-        """
-        decoder = self.decoders[self._objective_of(TextTarget).decoder]
-        return F.normalize(decoder(self.encode(images)).float(), dim=-1)
-
-    def encode_text(self, tokens: Tensor) -> Tensor:
-        """Embed texts.
-
-        Args:
-            tokens (Tensor): Token ids ``(B, L)``.
-
-        Returns:
-            Tensor: Unit-length embeddings ``(B, D)``.
-
-        Raises:
-            ValueError: If the model has no text target.
-        """
-        target = self._objective_of(TextTarget).target
-        return F.normalize(target.encode(tokens).float(), dim=-1)
-
-    def predict(
-        self, inputs: Tensor, data_samples: Sequence[Any] | None = None
-    ) -> list[Any]:
-        """Represent images for evaluation.
-
-        Args:
-            inputs (Tensor): Images of shape ``(B, 3, H, W)``.
-            data_samples (Sequence[DataSample], optional): B samples.
-
-        Returns:
-            list[DataSample]: The samples with ``feature`` ``(C, )``, the mean
-            of the tokens, and as far as the model has such targets
-            ``pred_score``, ``image_embedding`` and ``text_embedding``.
-        """
-        if data_samples is None:
-            from mmpretrain.structures import DataSample
-
-            data_samples = [DataSample() for _ in range(len(inputs))]
-        tokens = self.encode(inputs)
-        outputs = dict(feature=tokens.mean())
-        outputs.update(self._predict_global(tokens))
-        for row, sample in enumerate(data_samples):
-            for name, values in outputs.items():
-                sample.set_field(values[row], name)
-        self._add_text_embeddings(data_samples)
-        return list(data_samples)
-
-    def _predict_global(self, tokens: ImageTokens) -> dict[str, Tensor]:
-        outputs = {}
-        for _, objective in self.named_objectives():
-            target = objective.target
-            if not isinstance(target, (CategoryTarget, TextTarget)):
-                continue
-            predicted = self.decoders[objective.decoder](tokens).float()
-            if isinstance(target, CategoryTarget):
-                outputs['pred_score'] = target.logits(predicted).softmax(-1)
-            else:
-                outputs['image_embedding'] = F.normalize(predicted, dim=-1)
-        return outputs
-
-    def _add_text_embeddings(self, samples: Sequence[Any]) -> None:
-        texts = [s for s in samples if hasattr(s, 'text_tokens')]
-        known = any(
-            isinstance(objective.target, TextTarget)
-            for _, objective in self.named_objectives()
-        )
-        if not texts or not known:
-            return
-        tokens = torch.stack([sample.text_tokens for sample in texts])
-        device = next(self.parameters()).device
-        for sample, embedding in zip(
-            texts, self.encode_text(tokens.to(device)), strict=True
-        ):
-            sample.set_field(embedding, 'text_embedding')
-
-    def get_layer_depth(self, param_name: str) -> tuple[int, int]:
-        """Return the depth of a parameter for layer-wise learning rates.
-
-        Args:
-            param_name (str): Name of the parameter.
-
-        Returns:
-            tuple[int, int]: Its layer and the number of layers.
-        """
-        if not hasattr(self.backbone, 'get_layer_depth'):
-            raise NotImplementedError(
-                f'{type(self.backbone).__name__} has no get_layer_depth'
-            )
-        return self.backbone.get_layer_depth(param_name, 'backbone.')
+@contextmanager
+def _named(objective: str) -> Iterator[None]:
+    """Let errors name the objective that they are about."""
+    try:
+        yield
+    except ValueError as error:
+        raise type(error)(f'Objective {objective!r}: {error}') from error

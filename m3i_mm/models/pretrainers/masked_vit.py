@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .tokens import ImageTokens, gather_tokens, mask_to_indices, upsample_mask
+from .masks import Mask
+from .tokens import ImageTokens, gather_tokens
 
 __all__ = ['encode_masked_patches', 'encode_visible_patches']
 
@@ -19,15 +20,14 @@ LAYERS = ('patch_embed', 'pos_embed', 'layers', 'drop_after_pos')
 
 
 def encode_visible_patches(
-    vit: nn.Module, images: Tensor, visible: Tensor
+    vit: nn.Module, images: Tensor, visible: Mask
 ) -> ImageTokens:
     """Leave the hidden patches out of the sequence (MAE).
 
     Args:
         vit (nn.Module): MMPretrain's ``VisionTransformer`` or a subclass.
         images (Tensor): ``(B, 3, H, W)``.
-        visible (Tensor): Boolean mask ``(B, h, w)``, equally many true cells
-            per image.
+        visible (Mask): The patches that stay, ``(B, h, w)``.
 
     Returns:
         ImageTokens: Tokens of the visible patches, ``(B, K, C)``.
@@ -36,21 +36,21 @@ def encode_visible_patches(
         TypeError: If the backbone is no plain Vision Transformer.
     """
     patches, positions, grid = _embed(vit, images)
-    indices = mask_to_indices(upsample_mask(visible, grid).flatten(1))
+    indices = visible.resize(grid).indices()
     extra = positions.shape[1] - patches.shape[1]
     patches = gather_tokens(patches + positions[:, extra:], indices)
     return _run(vit, patches, positions[:, :extra], indices, grid)
 
 
 def encode_masked_patches(
-    vit: nn.Module, images: Tensor, hidden: Tensor, mask_token: Tensor
+    vit: nn.Module, images: Tensor, hidden: Mask, mask_token: Tensor
 ) -> ImageTokens:
     """Put a mask token in the place of the hidden patches (BEiT).
 
     Args:
         vit (nn.Module): MMPretrain's ``VisionTransformer`` or a subclass.
         images (Tensor): ``(B, 3, H, W)``.
-        hidden (Tensor): Boolean mask ``(B, h, w)``.
+        hidden (Mask): The patches that are replaced, ``(B, h, w)``.
         mask_token (Tensor): ``(C, )``.
 
     Returns:
@@ -60,7 +60,7 @@ def encode_masked_patches(
         TypeError: If the backbone is no plain Vision Transformer.
     """
     patches, positions, grid = _embed(vit, images)
-    mask = upsample_mask(hidden, grid).flatten(1)  # (B, L)
+    mask = hidden.resize(grid).cells.flatten(1)  # (B, L)
     patches = torch.where(mask[..., None], mask_token, patches)
     extra = positions.shape[1] - patches.shape[1]
     patches = patches + positions[:, extra:]

@@ -1,4 +1,4 @@
-"""What the Boltzmann distribution is normalised over, besides the target."""
+"""What a contrast is normalised over, besides the target."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ class BatchNegatives(BaseModule):
             )
         missing = ~gather_with_gradient(valid.long()).bool()
         rows = own_rows(len(keys), keys.device)
-        own = F.one_hot(rows, len(every)).bool()  # (P, M)
-        excluded = own | missing
+        columns = torch.arange(len(every), device=keys.device)
+        excluded = (rows[:, None] == columns) | missing  # (P, M)
         if self.own_view:
             every = torch.cat([every, gather_with_gradient(predictions)])
             excluded = torch.cat([excluded, excluded], 1)
@@ -99,29 +99,20 @@ class QueueNegatives(BaseModule):
         negatives = self.queue.clone()
         excluded = keys.new_zeros(len(keys), len(negatives), dtype=torch.bool)
         if self.training:
-            self._enqueue(keys.detach()[valid])
+            self._enqueue(keys.detach(), valid)
         return Negatives(negatives, excluded)
 
     @torch.no_grad()
-    def _enqueue(self, keys: Tensor) -> None:
-        keys = torch.cat(_gather_ragged(keys))[-len(self.queue) :]
+    def _enqueue(self, keys: Tensor, valid: Tensor) -> None:
+        """Overwrite the oldest entries by the valid keys of all devices."""
+        length = len(self.queue)
+        keys = gather_with_gradient(keys)[-length:].to(self.queue.dtype)
+        valid = gather_with_gradient(valid.long())[-length:].bool()
+        # valid keys first; the others leave what stands in their places
+        order = torch.argsort((~valid).long(), stable=True)
+        keys, written = keys[order], valid[order]
         places = torch.arange(len(keys), device=keys.device) + self.pointer
-        self.queue[places % len(self.queue)] = keys.to(self.queue.dtype)
-        self.pointer.add_(len(keys)).remainder_(len(self.queue))
-
-
-def _gather_ragged(keys: Tensor) -> list[Tensor]:
-    """Gather tensors of different lengths from all ranks."""
-    from mmengine.dist import all_gather, get_world_size
-
-    if get_world_size() == 1:
-        return [keys]
-    sizes = [
-        int(n)
-        for n in all_gather(torch.tensor([len(keys)], device=keys.device))
-    ]
-    padded = F.pad(keys, (0, 0, 0, max(sizes) - len(keys)))
-    return [
-        part[:size]
-        for part, size in zip(all_gather(padded), sizes, strict=True)
-    ]
+        places = places % length
+        old = self.queue[places]
+        self.queue[places] = torch.where(written[:, None], keys, old)
+        self.pointer.add_(valid.sum()).remainder_(length)

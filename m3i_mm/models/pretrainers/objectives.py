@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,27 +12,14 @@ from torch import Tensor, nn
 
 from m3i_mm.registry import MODELS
 
+from . import likelihoods
 from .batch import Batch
+from .distributed import global_mean
 from .inputs import Pass
-from .targets import BaseTarget, Target
+from .targets import BaseTarget, join
 from .tokens import ImageTokens
 
-__all__ = ['Objective', 'Prediction']
-
-
-@dataclass
-class Prediction:
-    """Predictions and targets of one objective on one pass.
-
-    Attributes:
-        values (Tensor): z^_y, ``(P, C)`` or ``(P, T, C)``.
-        target (Target): The targets.
-        losses (Tensor): Negative log-likelihood of each image, ``(P, )``.
-    """
-
-    values: Tensor
-    target: Target
-    losses: Tensor
+__all__ = ['Objective']
 
 
 class Objective(BaseModule):
@@ -41,9 +28,13 @@ class Objective(BaseModule):
     Args:
         target (dict): Config of a :class:`BaseTarget`.
         decoder (str): Name of f_psi, which several objectives may share.
-        likelihood (dict): Config of P^, e.g. ``Boltzmann`` or ``Gaussian``.
+        likelihood (dict): Config of P^, e.g. ``Contrast`` or ``Gaussian``.
         members (Sequence[int]): Which images of a mix have this target.
         weight (float): Weight in the sum of losses. Defaults to 1.
+
+    Raises:
+        ValueError: If the likelihood does not score what the target gives,
+            or does not take an argument.
     """
 
     def __init__(
@@ -57,32 +48,37 @@ class Objective(BaseModule):
         super().__init__()
         self.target: BaseTarget = MODELS.build(target)
         self.decoder = decoder
-        self.likelihood = MODELS.build(likelihood)
+        self.likelihood = _build_likelihood(likelihood, self.target)
         self.members = tuple(members)
         self.weight = weight
 
     def forward(
         self, batch: Batch, step: Pass, tokens: ImageTokens, decoder: nn.Module
-    ) -> Prediction:
+    ) -> Tensor:
         """Predict and score the targets of one pass.
 
         Args:
             batch (Batch): The batch.
             step (Pass): The inputs that were encoded.
             tokens (ImageTokens): z_x of the inputs.
-            decoder (nn.Module): The module called ``decoder``.
+            decoder (nn.Module): f_psi, the module called ``decoder``.
+
+        Returns:
+            Tensor: Mean negative log-likelihood of the images that have the
+            target, over all devices; a scalar.
         """
-        values, targets = [], []
+        predictions, targets = [], []
         for number in self.members:
             member = step.members[number]
-            target = self.target(batch, member, tokens)
+            target = self.target(batch, member, tokens)  # z_y
             own = tokens.select(member.owned)
-            values.append(decoder(own, target.coordinates, target.cells))
+            predictions.append(decoder(own, target.places))  # z^_y
             targets.append(target)
-        joined, target = torch.cat(values), _join(targets)
-        with torch.autocast(joined.device.type, enabled=False):
-            losses = self.likelihood(joined, target)
-        return Prediction(joined, target, losses)
+        prediction = torch.cat(predictions)
+        target = join(targets)
+        with torch.autocast(prediction.device.type, enabled=False):
+            losses = self.likelihood(prediction, target)  # -log P^(z_y | z^_y)
+        return global_mean(losses, target.valid)
 
     def settings(self, name: str) -> dict[str, Tensor]:
         """Return what may change in training, for the log.
@@ -102,24 +98,38 @@ class Objective(BaseModule):
         return values
 
 
-def _join(targets: list[Target]) -> Target:
-    """Put the targets of several members behind each other."""
-    if len(targets) == 1:
-        return targets[0]
-    first = targets[0]
+def _build_likelihood(cfg: dict[str, Any], target: BaseTarget) -> nn.Module:
+    """Build P^ and check that it scores what the target gives."""
+    kind = MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else None
+    if kind is not None and kind.__name__ in likelihoods.__all__:
+        _check_arguments(kind, cfg)
+    likelihood = MODELS.build(cfg)
+    scored = getattr(likelihood, 'scores', target.represents)
+    if scored is not target.represents:
+        fitting = ' or '.join(
+            name
+            for name in likelihoods.__all__
+            if getattr(likelihoods, name).scores is target.represents
+        )
+        raise ValueError(
+            f'{type(likelihood).__name__} scores {scored.__name__}, but '
+            f'{type(target).__name__} gives {target.represents.__name__}: '
+            f'set likelihood.type to {fitting}'
+        )
+    return likelihood
 
-    def cat(name: str) -> Tensor | None:
-        parts = [getattr(target, name) for target in targets]
-        return None if parts[0] is None else torch.cat(parts)
 
-    values = first.values if first.labels is not None else cat('values')
-    assert values is not None
-    return Target(
-        values,
-        cat('labels'),
-        first.bias,
-        cat('valid'),
-        cat('coordinates'),
-        cat('cells'),
-        cat('pooled'),
-    )
+def _check_arguments(kind: Any, cfg: dict[str, Any]) -> None:
+    """Refuse arguments that a likelihood would not understand."""
+    arguments = {
+        name: inspect.signature(getattr(likelihoods, name)).parameters
+        for name in likelihoods.__all__
+    }
+    known = arguments[kind.__name__]
+    for name in sorted(cfg.keys() - known.keys() - {'type'}):
+        owners = ' or '.join(o for o in arguments if name in arguments[o])
+        raise ValueError(
+            f'{kind.__name__} takes no argument {name!r}'
+            + (f', which is one of {owners}' if owners else '')
+            + f'; it takes {", ".join(known)}'
+        )

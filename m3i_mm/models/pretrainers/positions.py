@@ -30,11 +30,12 @@ def grid_coordinates(grid: tuple[int, int], like: Tensor) -> Tensor:
         like (Tensor): Gives device and floating-point type.
 
     Returns:
-        Tensor: ``(rows * columns, 2)``, row-major, integers as floats.
+        Tensor: ``(rows * columns, 2)``, row-major, integers as floats of at
+        least 32 bits.
     """
+    dtype = torch.promote_types(like.dtype, torch.float32)
     rows, columns = (
-        torch.arange(size, device=like.device, dtype=like.dtype)
-        for size in grid
+        torch.arange(size, device=like.device, dtype=dtype) for size in grid
     )
     return torch.cartesian_prod(rows, columns)
 
@@ -118,5 +119,6 @@ def relative_embedding(coordinates: Tensor, embed_dims: int) -> Tensor:
         Tensor: ``(..., 2 * embed_dims)``: rows, columns, then ten times the
         logarithms of relative height and width.
     """
-    stretch = coordinates.new_tensor([1.0, 1.0, LOG_SCALE, LOG_SCALE])
-    return _sincos(coordinates * stretch, embed_dims // 2)
+    places, scales = coordinates.split(2, -1)
+    stretched = torch.cat([places, LOG_SCALE * scales], -1)
+    return _sincos(stretched, embed_dims // 2)

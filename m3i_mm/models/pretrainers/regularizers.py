@@ -41,6 +41,6 @@ class UniGradTerm(BaseModule):
         """
         flat = targets.detach().flatten(0, 1)  # (P * T, C)
         correlation = global_sum(flat.T @ flat)
-        correlation /= len(flat) * get_world_size()
+        correlation = correlation / (len(flat) * get_world_size())
         projected = predictions @ correlation
         return self.weight * (projected * predictions).sum(-1)

@@ -34,6 +34,8 @@ class TextTransformer(BaseModule):
         dropout (float): Dropout rate. Defaults to 0.1.
     """
 
+    padding = 0
+
     def __init__(
         self,
         vocab_size: int = 30522,
@@ -89,20 +91,14 @@ class TextTransformer(BaseModule):
             Tensor: Text features of shape ``(B, out_dims)``.
 
         Raises:
-            ValueError: If a text is longer than ``context_length``.
+            ValueError: If L is more than ``context_length``.
         """
-        # columns of padding cost time and change nothing
-        length = int((tokens != 0).sum(1).max())
-        tokens = tokens[:, :length]
-        if length > len(self.position_embedding):
-            raise ValueError(
-                f'Texts of {length} tokens do not fit context_length='
-                f'{len(self.position_embedding)}'
-            )
+        length = tokens.shape[1]
+        check_length(length, len(self.position_embedding))
         features = self.token_embedding(tokens)
         features = features + self.position_embedding[:length]
         features = self.dropout(self.norm(features))
-        padding = tokens == 0
+        padding = tokens == self.padding
         features = self.layers(features, src_key_padding_mask=padding)
         return self.projection(masked_mean(features, ~padding))
 
@@ -110,6 +106,9 @@ class TextTransformer(BaseModule):
 @MODELS.register_module()
 class HuggingFaceTextEncoder(BaseModule):
     """A text encoder of the ``transformers`` library with mean pooling.
+
+    Attributes:
+        padding (int): The model's own padding token, 1 for XLM-R.
 
     Args:
         name (str): Model name or local folder, e.g. ``'bert-base-uncased'``.
@@ -142,11 +141,11 @@ class HuggingFaceTextEncoder(BaseModule):
                 AutoConfig.from_pretrained(name)
             )
         self.model.requires_grad_(not frozen)
-        self.padding = self.model.config.pad_token_id or 0
+        self.padding = int(self.model.config.pad_token_id or 0)
         self.projection = nn.Linear(self.model.config.hidden_size, out_dims)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encode token ids ``(B, L)``, see :class:`TextTransformer`."""
+        """Encode token ids ``(B, L)``, padded with ``padding``."""
         mask = tokens != self.padding
         features = self.model(
             input_ids=tokens, attention_mask=mask.long()
@@ -174,9 +173,39 @@ class OpenCLIPTextEncoder(BaseModule):
         # the image tower is not needed
         self.model.visual = None
         self.model.requires_grad_(not frozen)
+        tower = getattr(self.model, 'text', self.model)
+        # towers of Hugging Face take any length and mask the padding
+        config = getattr(tower, 'config', None)
+        self.context_length = None if config else int(tower.context_length)
+        self.padding = int(
+            getattr(config, 'pad_token_id', getattr(tower, 'pad_id', 0)) or 0
+        )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encode token ids ``(B, 77)``, see :class:`TextTransformer`."""
-        missing = self.model.context_length - tokens.shape[1]
-        tokens = nn.functional.pad(tokens, (0, missing))
+        """Encode texts.
+
+        Args:
+            tokens (Tensor): Token ids, ``(B, L)``, padded with ``padding``.
+
+        Returns:
+            Tensor: Text features, ``(B, C)``.
+
+        Raises:
+            ValueError: If L is more than the context length of the model.
+        """
+        if self.context_length is not None:
+            check_length(tokens.shape[1], self.context_length)
+            missing = self.context_length - tokens.shape[1]
+            tokens = nn.functional.pad(
+                tokens, (0, missing), value=self.padding
+            )
         return self.model.encode_text(tokens)
+
+
+def check_length(length: int, context_length: int) -> None:
+    """Raise ValueError if texts are too long for an encoder."""
+    if length > context_length:
+        raise ValueError(
+            f'Texts of {length} tokens do not fit context_length='
+            f'{context_length}'
+        )

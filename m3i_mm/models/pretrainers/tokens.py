@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-__all__ = ['ImageTokens', 'gather_tokens', 'mask_to_indices']
+from .masks import Mask
+
+__all__ = ['ImageTokens', 'gather_tokens']
 
 
 def gather_tokens(values: Tensor, indices: Tensor) -> Tensor:
@@ -22,28 +24,6 @@ def gather_tokens(values: Tensor, indices: Tensor) -> Tensor:
     """
     rows = torch.arange(len(values), device=values.device)[:, None]
     return values[rows, indices]
-
-
-def mask_to_indices(mask: Tensor) -> Tensor:
-    """Turn a mask with equally many true cells per row into indices.
-
-    Args:
-        mask (Tensor): Boolean mask of shape ``(B, L)``.
-
-    Returns:
-        Tensor: Indices of the true cells in ascending order, ``(B, K)``.
-
-    Raises:
-        ValueError: If the rows count differently.
-    """
-    counts = mask.sum(dim=1)
-    if (counts != counts[0]).any():
-        raise ValueError(
-            'A mask must keep equally many patches of every image, got '
-            f'{counts.min().item()} to {counts.max().item()}'
-        )
-    order = torch.argsort((~mask).to(torch.uint8), stable=True, dim=1)
-    return order[:, : int(counts[0])]
 
 
 @dataclass
@@ -83,53 +63,36 @@ class ImageTokens:
         indices = torch.arange(rows * columns, device=values.device)
         return cls(values, indices.expand(batch, -1), (rows, columns))
 
-    def select(self, mask: Tensor | None) -> ImageTokens:
+    def select(self, mask: Mask | None) -> ImageTokens:
         """Keep the tokens of the masked cells.
 
         Args:
-            mask (Tensor, optional): Boolean mask ``(B, h, w)`` of a grid that
-                this one divides evenly; None keeps everything.
+            mask (Mask, optional): Mask of a grid that this one, of which all
+                cells have a token, divides evenly; None keeps everything.
         """
         if mask is None:
             return self
-        mask = upsample_mask(mask, self.grid).flatten(1)
-        # tokens may be fewer than cells where an input dropped some
-        kept = mask_to_indices(gather_tokens(mask, self.indices))
-        return ImageTokens(
-            gather_tokens(self.values, kept),
-            gather_tokens(self.indices, kept),
-            self.grid,
-            self.class_token,
-            None
-            if self.matching is None
-            else gather_tokens(self.matching, kept),
+        kept = mask.resize(self.grid).indices()
+        return replace(
+            self,
+            values=gather_tokens(self.values, kept),
+            indices=gather_tokens(self.indices, kept),
+            matching=_optional(self.matching, kept),
         )
+
+    def detach(self) -> ImageTokens:
+        """Return the tokens without gradient."""
+        values, *others = (
+            None if part is None else part.detach()
+            for part in (self.values, self.class_token, self.matching)
+        )
+        assert values is not None
+        return ImageTokens(values, self.indices, self.grid, *others)
 
     def mean(self) -> Tensor:
         """Average the tokens of each image: ``(B, K, C) -> (B, C)``."""
         return self.values.mean(dim=1)
 
 
-def upsample_mask(mask: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Bring a patch mask to the finer grid of the tokens.
-
-    Args:
-        mask (Tensor): Boolean mask of shape ``(B, h, w)``.
-        grid (tuple[int, int]): Wanted rows and columns, multiples of h and w.
-
-    Returns:
-        Tensor: The mask repeated to ``(B, rows, columns)``.
-
-    Raises:
-        ValueError: If a token would straddle two patches.
-    """
-    rows, columns = mask.shape[1:]
-    if grid[0] % rows or grid[1] % columns:
-        raise ValueError(
-            f'The encoder gives {grid[0]}x{grid[1]} tokens, but the input is '
-            f'made of {rows}x{columns} patches, so a token would belong to '
-            'several patches: set patch_size of the input to a multiple of '
-            'the stride of the encoder'
-        )
-    mask = mask.repeat_interleave(grid[0] // rows, 1)
-    return mask.repeat_interleave(grid[1] // columns, 2)
+def _optional(values: Tensor | None, kept: Tensor) -> Tensor | None:
+    return None if values is None else gather_tokens(values, kept)

@@ -77,13 +77,13 @@ def m3i_config(backbone=VIT, patch_size=8, **overrides):
                     embed_dims=WIDTH,
                 ),
                 decoder=pooling,
-                likelihood=dict(type='Boltzmann'),
+                likelihood=dict(type='Categorical'),
             ),
             text=dict(
                 target=dict(type='TextTarget', text_encoder=text_encoder),
                 decoder=pooling,
                 likelihood=dict(
-                    type='Boltzmann',
+                    type='Contrast',
                     temperature=0.07,
                     learnable=True,
                     normalize=True,

@@ -5,7 +5,10 @@ import torch
 from torch import distributed
 from torch.multiprocessing import get_context
 
-from m3i_mm.models.pretrainers.distributed import gather_with_gradient
+from m3i_mm.models.pretrainers.distributed import (
+    check_equal_batches,
+    gather_with_gradient,
+)
 
 pytestmark = pytest.mark.openmmlab
 
@@ -16,6 +19,7 @@ def gather(rank, folder, sizes):
     )
     rows = torch.full((sizes[rank], 3), rank + 1.0, requires_grad=True)
     try:
+        check_equal_batches(sizes[rank])
         gathered = gather_with_gradient(rows)
         (gathered[:, 0] * torch.arange(len(gathered))).sum().backward()
         result = gathered.detach(), rows.grad

@@ -11,12 +11,11 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope, init_default_scope
 
-from m3i_mm.models.pretrainers import Batch, Boltzmann, Gaussian
+from m3i_mm.models.pretrainers import Contrast, Features, Gaussian
 from m3i_mm.models.pretrainers.positions import (
     relative_coordinates,
     relative_embedding,
 )
-from m3i_mm.models.pretrainers.targets import Target
 from m3i_mm.registry import MODELS
 
 DATA = 'tests/data/siameseim'
@@ -118,7 +117,7 @@ def test_supervised_is_image_classifier():
     )
     model = ours(
         dict(type='CategoryTarget', num_classes=5, embed_dims=16),
-        dict(type='Boltzmann', label_smoothing=0.1),
+        dict(type='Categorical', label_smoothing=0.1),
         backbone=VIT,
     )
     target = model.objectives['y'].target
@@ -164,7 +163,7 @@ def test_simclr():
     model = ours(
         dict(type='GlobalFeatures', encoder='online', stop_gradient=False),
         dict(
-            type='Boltzmann',
+            type='Contrast',
             temperature=0.1,
             normalize=True,
             negatives=dict(type='BatchNegatives', own_view=True),
@@ -192,7 +191,7 @@ def test_mocov3():
     )
     model = ours(
         dict(type='GlobalFeatures'),
-        dict(type='Boltzmann', temperature=0.2, normalize=True),
+        dict(type='Contrast', temperature=0.2, normalize=True),
         dict(type='PoolingDecoder', layers=[PREDICTOR]),
         backbone=VIT,
         neck=MLP,
@@ -400,7 +399,7 @@ def test_beit():
             num_codes=7,
             embed_dims=16,
         ),
-        dict(type='Boltzmann'),
+        dict(type='Categorical'),
         dict(type='DenseDecoder'),
         backbone=vit,
         input=dict(
@@ -419,7 +418,7 @@ def test_beit():
     hidden = model.input.pattern(len(images), (4, 4), images.device)
     model.input.pattern.forward = lambda *args: hidden
     samples = [DataSample() for _ in images]
-    for sample, mask in zip(samples, hidden, strict=True):
+    for sample, mask in zip(samples, hidden.cells, strict=True):
         sample.set_field(mask, 'mask')
     compare(model, reference, [images, images], samples)
     torch.testing.assert_close(
@@ -456,7 +455,7 @@ def test_densecl():
     model = ours(
         dict(type='MatchedFeatures'),
         dict(
-            type='Boltzmann',
+            type='Contrast',
             temperature=0.2,
             normalize=True,
             negatives=dict(type='QueueNegatives', embed_dims=12, length=24),
@@ -496,11 +495,9 @@ def test_densecl():
 def test_clip():
     from open_clip import ClipLoss
 
-    likelihood = Boltzmann(
-        0.07, learnable=True, normalize=True, symmetric=True
-    )
+    likelihood = Contrast(0.07, learnable=True, normalize=True, symmetric=True)
     image, text = (torch.randn(7, 16, requires_grad=True) for _ in range(2))
-    loss = likelihood(image, Target(text)).mean()
+    loss = likelihood(image, Features(text)).mean()
     ours_ = torch.autograd.grad(
         loss, [image, text, likelihood.log_temperature]
     )
@@ -523,7 +520,7 @@ def test_unigrad_loss():
         torch.tensor(data['target']).double(), data['target'].shape[-1:]
     )
     likelihood = Gaussian(regularizer=dict(type='UniGradTerm', weight=0.02))
-    loss = likelihood(prediction, Target(target)).mean()
+    loss = likelihood(prediction, Features(target)).mean()
     loss.backward()
     assert abs(loss.item() - float(data['loss'])) < 1e-6
     torch.testing.assert_close(
@@ -566,7 +563,3 @@ def test_relative_positions():
     torch.testing.assert_close(
         embedding.float(), data['output'].float(), rtol=1e-5, atol=1e-5
     )
-
-
-def test_batch_rows_start_at_zero():
-    assert Batch(views()).rows.tolist() == list(range(6))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from m3i_cases import CONVNEXT, VIT, WIDTH, m3i_config, make_samples
 
-from m3i_mm.models.pretrainers import MissingInputError
+from m3i_mm.models.pretrainers import Mask, MissingInputError
 from m3i_mm.registry import MODELS
 
 pytestmark = pytest.mark.openmmlab
@@ -44,27 +44,28 @@ def test_logs_say_what_a_run_needs(model, two_views):
 
 def test_each_objective_alone_gives_its_loss(model, two_views):
     samples = make_samples()
-    model.input.draw_owners = _fixed_owners
+    model.input.draw_members = _fixed_owners
     together = model.loss(two_views, samples)
     for name in NAMES:
         cfg = m3i_config()
         cfg['objectives'] = {name: cfg['objectives'][name]}
         alone = MODELS.build(cfg)
         alone.load_state_dict(model.state_dict(), strict=False)
-        alone.input.draw_owners = _fixed_owners
+        alone.input.draw_members = _fixed_owners
         torch.testing.assert_close(
             alone.loss(two_views, samples)[f'loss_{name}'],
             together[f'loss_{name}'],
         )
 
 
-def _fixed_owners(pairs, grid, device):
+def _fixed_owners(mixes, grid, device):
     owner = torch.arange(grid[0] * grid[1], device=device) % 2
-    return owner.view(1, *grid).expand(pairs, -1, -1)
+    owner = owner.view(1, *grid).expand(mixes, -1, -1)
+    return [Mask.of(owner == number) for number in range(2)]
 
 
 def test_weights_scale_losses(model, two_views):
-    model.input.draw_owners = _fixed_owners
+    model.input.draw_members = _fixed_owners
     before = model.loss(two_views, make_samples())
     model.objectives['text'].weight = 3.0
     after = model.loss(two_views, make_samples())
@@ -73,7 +74,7 @@ def test_weights_scale_losses(model, two_views):
 
 def test_samples_without_a_target_give_the_others(model, two_views):
     """Half without labels: the loss is the mean over the others."""
-    model.input.draw_owners = _fixed_owners
+    model.input.draw_members = _fixed_owners
     full = make_samples()
     part = make_samples()
     for sample in part[::2]:
@@ -101,7 +102,7 @@ def test_samples_without_a_target_give_the_others(model, two_views):
 
 
 def test_missing_texts_are_no_negatives(model, two_views):
-    model.input.draw_owners = _fixed_owners
+    model.input.draw_members = _fixed_owners
     samples = make_samples()
     for sample in samples[4:]:
         del sample.text_tokens
@@ -125,7 +126,7 @@ def test_no_text_at_all_keeps_the_graph_and_then_stops(two_views):
 
 def test_nothing_flows_into_image_targets(model, two_views):
     """The gradient of the online encoder ignores what the target does."""
-    model.input.draw_owners = _fixed_owners
+    model.input.draw_members = _fixed_owners
     frozen = copy.deepcopy(model)
     for parameter in frozen.momentum_encoder.parameters():
         assert not parameter.requires_grad
@@ -184,7 +185,7 @@ def test_learned_weights_start_as_plain_sums(two_views):
     learned.load_state_dict(plain.state_dict(), strict=False)
     shift = 0.5 * torch.tensor(0.5).log()
     for model in (plain, learned):
-        model.input.draw_owners = _fixed_owners
+        model.input.draw_members = _fixed_owners
     first = plain.loss(two_views, make_samples())
     second = learned.loss(two_views, make_samples())
     torch.testing.assert_close(second['loss_text'], first['loss_text'] + shift)
@@ -274,7 +275,7 @@ def test_backbone_without_feature_map(two_views):
 def test_no_text_target():
     cfg = m3i_config()
     del cfg['objectives']['text']
-    with pytest.raises(ValueError, match='no TextTarget.*intra'):
+    with pytest.raises(ValueError, match='no target with encode_text.*intra'):
         MODELS.build(cfg).encode_text(torch.ones(1, 4, dtype=torch.long))
 
 

@@ -1,6 +1,6 @@
 """t_y and f_phi: the targets of M3I, one module per kind."""
 
-from .base import BaseTarget, Target
+from .base import BaseTarget, Choices, Features, Needs, join
 from .category import CategoryTarget
 from .codes import CodeTarget, RandomProjectionTokenizer
 from .image import DenseFeatures, GlobalFeatures, MatchedFeatures, Pixels
@@ -9,12 +9,15 @@ from .text import TextTarget
 __all__ = [
     'BaseTarget',
     'CategoryTarget',
+    'Choices',
     'CodeTarget',
     'DenseFeatures',
+    'Features',
     'GlobalFeatures',
     'MatchedFeatures',
+    'Needs',
     'Pixels',
     'RandomProjectionTokenizer',
-    'Target',
     'TextTarget',
+    'join',
 ]

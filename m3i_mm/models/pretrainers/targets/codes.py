@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmengine.model import BaseModule
@@ -13,19 +13,20 @@ from m3i_mm.registry import MODELS
 
 from ..batch import Batch
 from ..inputs import Member
+from ..places import check_patches, locate
 from ..tokens import ImageTokens
-from .base import Target
-from .image import _DenseTarget, patchify
+from .base import Choices, Needs
+from .image import ViewTarget, patchify
 
 __all__ = ['CodeTarget', 'RandomProjectionTokenizer']
 
 
 @MODELS.register_module()
-class CodeTarget(_DenseTarget):
+class CodeTarget(ViewTarget):
     """The visual word of each patch (BEiT, Bao et al., 2022).
 
-    z_y is the embedding of the word, so that the ``Boltzmann`` likelihood
-    with all words as negatives is the cross-entropy of BEiT.
+    z_y is the embedding of the word, so that the ``Categorical`` likelihood is
+    the cross-entropy of BEiT.
 
     Args:
         tokenizer (dict): Config of a frozen module that maps images
@@ -38,6 +39,8 @@ class CodeTarget(_DenseTarget):
         patches (str): ``'all'`` or ``'hidden'``. Defaults to ``'hidden'``.
     """
 
+    represents: ClassVar[type] = Choices
+
     def __init__(
         self,
         tokenizer: dict[str, Any],
@@ -47,11 +50,17 @@ class CodeTarget(_DenseTarget):
         patches: str = 'hidden',
     ) -> None:
         super().__init__(view)
-        self.set_patches(patches)
+        check_patches(view, patches)
+        self.patches = patches
         self.tokenizer = MODELS.build(tokenizer).requires_grad_(False).eval()
         self.embedding = nn.Parameter(torch.empty(num_codes, embed_dims))
         self.bias = nn.Parameter(torch.zeros(num_codes))
         nn.init.trunc_normal_(self.embedding, std=0.02)
+
+    @property
+    def needs(self) -> Needs:
+        """See :attr:`BaseTarget.needs`."""
+        return Needs(geometry=self.view == 'other')
 
     def train(self, mode: bool = True) -> CodeTarget:
         """Keep the tokenizer in evaluation mode."""
@@ -61,9 +70,9 @@ class CodeTarget(_DenseTarget):
 
     def forward(
         self, batch: Batch, member: Member, tokens: ImageTokens
-    ) -> Target:
+    ) -> Choices:
         """Tokenise the view, see :meth:`BaseTarget.forward`."""
-        images = batch.view(self.target_view(member))[member.rows]
+        images = member.pick(batch.view(self.target_view(member)))
         with torch.no_grad():
             codes = self.tokenizer(images)
         if codes.dim() == 4:
@@ -73,17 +82,9 @@ class CodeTarget(_DenseTarget):
             if codes.dim() == 2
             else (codes.shape[1], codes.shape[2])
         )
-        # places are found for the codes as features of width one
-        target = self.locate(
-            codes.flatten(1)[..., None].float(), grid, batch, member, tokens
-        )
-        return Target(
-            self.embedding,
-            target.values[..., 0].long(),
-            self.bias,
-            coordinates=target.coordinates,
-            cells=target.cells,
-        )
+        places = locate(grid, self.view, self.patches, batch, member, tokens)
+        index = places.pick(codes.flatten(1))
+        return Choices(self.embedding, index, self.bias, places=places)
 
 
 @MODELS.register_module()

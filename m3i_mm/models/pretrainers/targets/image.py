@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from m3i_mm.registry import MODELS
 
-from ..batch import Batch, MissingInputError
+from ..batch import Batch
 from ..inputs import Member
-from ..positions import grid_coordinates, relative_coordinates
-from ..tokens import ImageTokens, gather_tokens, mask_to_indices, upsample_mask
-from .base import BaseTarget, Target
+from ..places import check_patches, locate, own_places
+from ..tokens import ImageTokens, gather_tokens
+from .base import BaseTarget, Features, Needs
 
-__all__ = ['DenseFeatures', 'GlobalFeatures', 'MatchedFeatures', 'Pixels']
+__all__ = [
+    'DenseFeatures',
+    'GlobalFeatures',
+    'MatchedFeatures',
+    'Pixels',
+    'ViewTarget',
+]
 
 ENCODERS = ('momentum', 'frozen', 'online')
 
 
-class _ImageTarget(BaseTarget):
+class ViewTarget(BaseTarget):
     """A target made from a view of the image.
 
     Args:
@@ -37,14 +45,14 @@ class _ImageTarget(BaseTarget):
         return member.view if self.view == 'same' else 1 - member.view
 
 
-class _EncodedTarget(_ImageTarget):
+class EncodedTarget(ViewTarget):
     """A target encoded by an image encoder.
 
     Args:
         encoder (str): ``'momentum'``, ``'frozen'`` or ``'online'``.
         view (str): ``'same'`` or ``'other'``.
-        stop_gradient (bool): Whether the online encoder learns from being a
-            target; the other encoders never do.
+        stop_gradient (bool): Whether the online encoder does not learn from
+            being a target; the other encoders never do.
     """
 
     def __init__(
@@ -61,91 +69,21 @@ class _EncodedTarget(_ImageTarget):
         self.encoder = encoder
         self.stop_gradient = stop_gradient
 
+    @property
+    def needs(self) -> Needs:
+        """See :attr:`BaseTarget.needs`."""
+        learns = self.encoder == 'online' and not self.stop_gradient
+        return Needs(encoder=self.encoder, learns=learns)
+
     def encode(self, batch: Batch, member: Member) -> ImageTokens:
         """Encode the target view of the member's images."""
-        assert self.encoder is not None
-        with torch.set_grad_enabled(
-            torch.is_grad_enabled() and not self.stop_gradient
-        ):
-            return batch.encode(
-                self.encoder, self.target_view(member), member.rows
-            )
-
-
-class _DenseTarget(_ImageTarget):
-    """A target with one feature per patch.
-
-    Args:
-        view (str): ``'same'`` or ``'other'``.
-        patches (str): Which patches are predicted: ``'all'``, or only those
-            that are ``'hidden'`` in the input (same view only).
-    """
-
-    patches: str = 'all'
-
-    def set_patches(self, patches: str) -> None:
-        """Check and set which patches are predicted."""
-        if patches not in ('all', 'hidden'):
-            raise ValueError(f"patches must be 'all' or 'hidden': {patches!r}")
-        if patches == 'hidden' and self.view == 'other':
-            raise ValueError(
-                "patches='hidden' has no meaning for view="
-                "'other': no patch of it was in the input"
-            )
-        self.patches = patches
-
-    def locate(
-        self,
-        values: Tensor,
-        grid: tuple[int, int],
-        batch: Batch,
-        member: Member,
-        tokens: ImageTokens,
-    ) -> Target:
-        """Give dense features ``(P, T, C)`` of a grid their places."""
-        if self.view == 'other':
-            coordinates = relative_coordinates(
-                batch.geometry(member.view, member.rows),
-                batch.geometry(1 - member.view, member.rows),
-                tokens.grid,
-                grid,
-            )
-            return Target(values, coordinates=coordinates)
-        coordinates, cells = _own_places(values, grid, tokens.grid)
-        if self.patches == 'all':
-            return Target(values, coordinates=coordinates, cells=cells)
-        if member.hidden is None:
-            raise MissingInputError(
-                "patches='hidden' needs an input that hides patches, such as "
-                'PatchMask or PatchMix'
-            )
-        hidden = mask_to_indices(upsample_mask(member.hidden, grid).flatten(1))
-        return Target(
-            gather_tokens(values, hidden),
-            coordinates=gather_tokens(coordinates, hidden),
-            cells=None if cells is None else gather_tokens(cells, hidden),
-        )
-
-
-def _own_places(
-    values: Tensor, grid: tuple[int, int], input_grid: tuple[int, int]
-) -> tuple[Tensor, Tensor | None]:
-    """Locate the patches of the input view itself."""
-    batch = len(values)
-    scale = values.new_tensor(
-        [input_grid[0] / grid[0], input_grid[1] / grid[1]]
-    )
-    centres = (grid_coordinates(grid, values) + 0.5) * scale - 0.5
-    coordinates = torch.cat([centres, torch.zeros_like(centres)], 1)
-    cells = None
-    if grid == input_grid:
-        cells = torch.arange(len(centres), device=values.device)
-        cells = cells.expand(batch, -1)
-    return coordinates.expand(batch, -1, -1), cells
+        view = self.target_view(member)
+        tokens = batch.encode(self.encoder, member, view)
+        return tokens.detach() if self.stop_gradient else tokens
 
 
 @MODELS.register_module()
-class DenseFeatures(_EncodedTarget, _DenseTarget):
+class DenseFeatures(EncodedTarget):
     """Patch features of an image encoder (paper section 4.3).
 
     Args:
@@ -155,7 +93,7 @@ class DenseFeatures(_EncodedTarget, _DenseTarget):
         patches (str): ``'all'`` or ``'hidden'``. Defaults to ``'all'``.
         layer_norm (bool): Normalise each target over its channels, without
             affine parameters (SiameseIM). Defaults to True.
-        stop_gradient (bool): See :class:`_EncodedTarget`. Defaults to True.
+        stop_gradient (bool): See :class:`EncodedTarget`. Defaults to True.
     """
 
     def __init__(
@@ -167,41 +105,50 @@ class DenseFeatures(_EncodedTarget, _DenseTarget):
         stop_gradient: bool = True,
     ) -> None:
         super().__init__(encoder, view, stop_gradient)
-        self.set_patches(patches)
+        check_patches(view, patches)
+        self.patches = patches
         self.layer_norm = layer_norm
+
+    @property
+    def needs(self) -> Needs:
+        """See :attr:`BaseTarget.needs`."""
+        return replace(super().needs, geometry=self.view == 'other')
 
     def forward(
         self, batch: Batch, member: Member, tokens: ImageTokens
-    ) -> Target:
+    ) -> Features:
         """Encode the view, see :meth:`BaseTarget.forward`."""
         target = self.encode(batch, member)
         values = target.values
         if self.layer_norm:
             # autocast runs it in float32
             values = F.layer_norm(values, values.shape[-1:])
-        return self.locate(values, target.grid, batch, member, tokens)
+        places = locate(
+            target.grid, self.view, self.patches, batch, member, tokens
+        )
+        return Features(places.pick(values), places=places)
 
 
 @MODELS.register_module()
-class GlobalFeatures(_EncodedTarget):
+class GlobalFeatures(EncodedTarget):
     """The mean feature of an image encoder, one vector per image.
 
     Args:
         encoder (str): ``'momentum'``, ``'frozen'`` or ``'online'``.
             Defaults to ``'momentum'``.
         view (str): ``'same'`` or ``'other'``. Defaults to ``'other'``.
-        stop_gradient (bool): See :class:`_EncodedTarget`. Defaults to True.
+        stop_gradient (bool): See :class:`EncodedTarget`. Defaults to True.
     """
 
     def forward(
         self, batch: Batch, member: Member, tokens: ImageTokens
-    ) -> Target:
+    ) -> Features:
         """Encode and pool the view, see :meth:`BaseTarget.forward`."""
-        return Target(self.encode(batch, member).mean())
+        return Features(self.encode(batch, member).mean())
 
 
 @MODELS.register_module()
-class MatchedFeatures(_EncodedTarget):
+class MatchedFeatures(EncodedTarget):
     """For each token of the input, the most similar token of a view.
 
     The dense correspondence of DenseCL (Wang et al., 2021, section 3.3):
@@ -212,12 +159,12 @@ class MatchedFeatures(_EncodedTarget):
         encoder (str): ``'momentum'``, ``'frozen'`` or ``'online'``.
             Defaults to ``'momentum'``.
         view (str): ``'same'`` or ``'other'``. Defaults to ``'other'``.
-        stop_gradient (bool): See :class:`_EncodedTarget`. Defaults to True.
+        stop_gradient (bool): See :class:`EncodedTarget`. Defaults to True.
     """
 
     def forward(
         self, batch: Batch, member: Member, tokens: ImageTokens
-    ) -> Target:
+    ) -> Features:
         """Encode and match the view, see :meth:`BaseTarget.forward`."""
         target = self.encode(batch, member)
         with torch.no_grad():
@@ -228,15 +175,16 @@ class MatchedFeatures(_EncodedTarget):
                 for t in (tokens, target)
             )
             nearest = (ours @ theirs.transpose(1, 2)).argmax(-1)  # (P, K)
-        return Target(
+        places = own_places(tokens.grid, tokens).of(tokens.indices)
+        return Features(
             gather_tokens(target.values, nearest),
-            cells=tokens.indices,
+            places=places,
             pooled=target.mean(),
         )
 
 
 @MODELS.register_module()
-class Pixels(_DenseTarget):
+class Pixels(ViewTarget):
     """The pixels of each patch.
 
     Args:
@@ -255,20 +203,27 @@ class Pixels(_DenseTarget):
         normalize: bool = False,
     ) -> None:
         super().__init__(view)
-        self.set_patches(patches)
+        check_patches(view, patches)
+        self.patches = patches
         self.patch_size = patch_size
         self.normalize = normalize
 
+    @property
+    def needs(self) -> Needs:
+        """See :attr:`BaseTarget.needs`."""
+        return Needs(geometry=self.view == 'other')
+
     def forward(
         self, batch: Batch, member: Member, tokens: ImageTokens
-    ) -> Target:
+    ) -> Features:
         """Cut the view into patches, see :meth:`BaseTarget.forward`."""
-        images = batch.view(self.target_view(member))[member.rows]
+        images = member.pick(batch.view(self.target_view(member)))
         values, grid = patchify(images, self.patch_size)
         if self.normalize:
             variance, mean = torch.var_mean(values, dim=-1, keepdim=True)
             values = (values - mean) / (variance + 1e-6).sqrt()
-        return self.locate(values, grid, batch, member, tokens)
+        places = locate(grid, self.view, self.patches, batch, member, tokens)
+        return Features(places.pick(values), places=places)
 
 
 def patchify(

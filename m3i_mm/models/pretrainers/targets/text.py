@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from m3i_mm.datasets.fields import AnnotationError, Annotations
 from m3i_mm.registry import MODELS
 
 from ..batch import Batch
 from ..inputs import Member
 from ..tokens import ImageTokens
-from .base import BaseTarget, Target
+from .base import BaseTarget, Features, Needs
 
 __all__ = ['TextTarget']
 
@@ -21,16 +24,21 @@ __all__ = ['TextTarget']
 class TextTarget(BaseTarget):
     """The paired text, represented by a text encoder.
 
-    With the ``Boltzmann`` likelihood and the texts of the batch as negatives
+    With the ``Contrast`` likelihood and the texts of the batch as negatives
     this is CLIP's objective. Samples without a text have no such target and
-    are no negatives of others.
+    are no negatives of others. At inference it gives ``image_embedding``
+    and, of samples with a text, ``text_embedding``, both of unit length.
 
     Args:
         text_encoder (dict): Config of a module that maps tokens ``(B, L)`` to
-            features ``(B, C)``, e.g. ``TextTransformer``.
-        field (str): Field of the samples with the tokens, ``(L, )``, padded
-            with zeros. Defaults to ``'text_tokens'``.
+            features ``(B, C)``, e.g. ``TextTransformer``. Its attribute
+            ``padding`` is the token after the end of a text, 0 if it has
+            none.
+        field (str): Field of the samples with the tokens, ``(L, )``.
+            Defaults to ``'text_tokens'``.
     """
+
+    predicts: ClassVar[tuple[str, ...]] = ('image_embedding',)
 
     def __init__(
         self, text_encoder: dict[str, Any], field: str = 'text_tokens'
@@ -38,34 +46,55 @@ class TextTarget(BaseTarget):
         super().__init__()
         self.text_encoder = MODELS.build(text_encoder)
         self.field = field
+        self.padding = int(getattr(self.text_encoder, 'padding', 0))
 
-    def encode(self, tokens: Tensor) -> Tensor:
-        """Encode texts: token ids ``(B, L)`` to features ``(B, C)``."""
-        return self.text_encoder(tokens)
+    @property
+    def needs(self) -> Needs:
+        """See :attr:`BaseTarget.needs`."""
+        return Needs(field=self.field, padding=self.padding)
 
     def forward(
         self, batch: Batch, member: Member, tokens: ImageTokens
-    ) -> Target:
-        """Encode the texts, see :meth:`BaseTarget.forward`.
-
-        Raises:
-            ValueError: If a text has no token; names the sample.
-        """
-        texts, valid = batch.field(self.field, member.rows)
-        if texts is None:
-            texts = torch.zeros(
-                len(member.rows),
-                1,
-                dtype=torch.long,
-                device=member.rows.device,
-            )
-        empty = valid & (texts == 0).all(dim=1)
-        if empty.any():
-            key = batch.key(int(member.rows[int(empty.nonzero()[0])]))
-            raise ValueError(
-                f'Sample {key}: {self.field} is empty. Leave the '
-                'field out where there is no text'
-            )
+    ) -> Features:
+        """Encode the texts, see :meth:`BaseTarget.forward`."""
         # a stand-in token keeps every parameter in the graph of all ranks
-        texts = texts.masked_fill(~valid[:, None], 1)
-        return Target(self.encode(texts), valid=valid)
+        stand_in = int(self.padding == 0)
+        texts = batch.field(self.field, member)
+        if texts is None:
+            shape = (len(tokens.values), 1)
+            words = tokens.indices.new_full(shape, stand_in)
+            valid = torch.zeros_like(words[:, 0], dtype=torch.bool)
+        else:
+            valid = texts.valid
+            words = texts.values.masked_fill(~valid[:, None], stand_in)
+        return Features(self.text_encoder(words), valid)
+
+    def check(self, annotations: Annotations) -> None:
+        """Check the padding of the texts, see :meth:`BaseTarget.check`."""
+        padding = annotations.padding.get(self.field, self.padding)
+        if self.field in annotations.host and padding != self.padding:
+            raise AnnotationError(
+                f'{self.field} is padded with token {padding}, but '
+                f'{type(self.text_encoder).__name__} takes {self.padding} for '
+                'padding: set train_dataloader.collate_fn.padding='
+                f'dict({self.field}={self.padding})'
+            )
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """Embed texts: token ids ``(B, L)`` to unit vectors ``(B, C)``."""
+        return F.normalize(self.text_encoder(tokens).float(), dim=-1)
+
+    def outputs(self, predictions: Tensor) -> dict[str, Tensor]:
+        """Embed images, see :meth:`BaseTarget.outputs`."""
+        return dict(image_embedding=F.normalize(predictions, dim=-1))
+
+    def add_outputs(self, samples: Sequence[Any]) -> None:
+        """Embed the samples' texts, see :meth:`BaseTarget.add_outputs`."""
+        texts = [sample for sample in samples if hasattr(sample, self.field)]
+        if not texts:
+            return
+        tokens = torch.stack([getattr(s, self.field) for s in texts])
+        device = next(self.text_encoder.parameters()).device
+        embeddings = self.encode_text(tokens.to(device))
+        for sample, embedding in zip(texts, embeddings, strict=True):
+            sample.set_field(embedding, 'text_embedding')

@@ -16,7 +16,7 @@ model = dict(
                 embed_dims=384,
             ),
             decoder=dict(type='DenseDecoder'),
-            likelihood=dict(type='Boltzmann'),
+            likelihood=dict(type='Categorical'),
         )
     ),
 )

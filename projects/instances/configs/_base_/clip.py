@@ -16,7 +16,7 @@ model = dict(
                 ],
             ),
             likelihood=dict(
-                type='Boltzmann',
+                type='Contrast',
                 temperature=0.07,
                 learnable=True,
                 normalize=True,

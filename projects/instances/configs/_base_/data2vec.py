@@ -6,7 +6,7 @@ model = dict(
         pattern=dict(type='BlockMask', ratio=0.4),
         fill=dict(type='MaskToken', embed_dims=384),
     ),
-    momentum_encoder=dict(type='MomentumEncoder'),
+    momentum_encoder=dict(type='MomentumEncoder', batch_norm='batch'),
     objectives=dict(
         y=dict(
             target=dict(type='DenseFeatures', patches='hidden'),

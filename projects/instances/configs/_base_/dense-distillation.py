@@ -2,7 +2,7 @@
 # the momentum encoder; encoder='frozen' and frozen_encoder make it FD.
 _base_ = 'vit-small-p16.py'
 model = dict(
-    momentum_encoder=dict(type='MomentumEncoder'),
+    momentum_encoder=dict(type='MomentumEncoder', batch_norm='batch'),
     objectives=dict(
         y=dict(
             target=dict(type='DenseFeatures'),

@@ -8,13 +8,13 @@ model = dict(
         hidden_channels=1536,
         out_channels=128,
     ),
-    momentum_encoder=dict(type='MomentumEncoder'),
+    momentum_encoder=dict(type='MomentumEncoder', batch_norm='batch'),
     objectives=dict(
         y=dict(
             target=dict(type='MatchedFeatures'),
             decoder=dict(type='DenseDecoder'),
             likelihood=dict(
-                type='Boltzmann',
+                type='Contrast',
                 temperature=0.2,
                 normalize=True,
                 negatives=dict(

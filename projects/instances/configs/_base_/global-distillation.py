@@ -1,7 +1,7 @@
 # Global distillation: view -> mean feature of the same view.
 _base_ = 'vit-small-p16.py'
 model = dict(
-    momentum_encoder=dict(type='MomentumEncoder'),
+    momentum_encoder=dict(type='MomentumEncoder', batch_norm='batch'),
     objectives=dict(
         y=dict(
             target=dict(type='GlobalFeatures', view='same'),
@@ -11,7 +11,7 @@ model = dict(
                     dict(type='LinearNeck', in_channels=384, out_channels=384)
                 ],
             ),
-            likelihood=dict(type='Boltzmann', temperature=0.2, normalize=True),
+            likelihood=dict(type='Contrast', temperature=0.2, normalize=True),
         )
     ),
 )

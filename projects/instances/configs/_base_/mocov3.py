@@ -10,7 +10,7 @@ model = dict(
         out_channels=256,
         norm_cfg=dict(type='SyncBN'),
     ),
-    momentum_encoder=dict(type='MomentumEncoder'),
+    momentum_encoder=dict(type='MomentumEncoder', batch_norm='batch'),
     objectives=dict(
         y=dict(
             target=dict(type='GlobalFeatures'),
@@ -27,7 +27,7 @@ model = dict(
                     )
                 ],
             ),
-            likelihood=dict(type='Boltzmann', temperature=0.2, normalize=True),
+            likelihood=dict(type='Contrast', temperature=0.2, normalize=True),
             weight=2.0,
         )
     ),

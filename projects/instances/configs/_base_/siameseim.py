@@ -6,7 +6,7 @@ model = dict(
         pattern=dict(type='BlockMask', ratio=0.6),
         fill=dict(type='DropPatches'),
     ),
-    momentum_encoder=dict(type='MomentumEncoder'),
+    momentum_encoder=dict(type='MomentumEncoder', batch_norm='batch'),
     objectives=dict(
         y=dict(
             target=dict(type='DenseFeatures', view='other'),

@@ -17,7 +17,7 @@ model = dict(
             ),
             decoder=dict(type='PoolingDecoder'),
             likelihood=dict(
-                type='Boltzmann',
+                type='Contrast',
                 temperature=0.1,
                 normalize=True,
                 negatives=dict(type='BatchNegatives', own_view=True),

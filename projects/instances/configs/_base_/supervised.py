@@ -7,7 +7,7 @@ model = dict(
                 type='CategoryTarget', num_classes=1000, embed_dims=384
             ),
             decoder=dict(type='PoolingDecoder'),
-            likelihood=dict(type='Boltzmann', label_smoothing=0.1),
+            likelihood=dict(type='Categorical', label_smoothing=0.1),
         )
     )
 )
