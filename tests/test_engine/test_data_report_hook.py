@@ -28,9 +28,10 @@ class MeanModel(BaseModel):
         return dict(loss=self.linear(x).square().mean())
 
 
-def train(source, work_dir, workers=2, **report):
+def train(source, work_dir, workers=2, resume=False, epochs=2, **report):
     init_default_scope('mmpretrain')
     Runner(
+        resume=resume,
         model=dict(type='MeanModel'),
         work_dir=str(work_dir),
         default_scope='mmpretrain',
@@ -47,14 +48,14 @@ def train(source, work_dir, workers=2, **report):
                 window=2,
             ),
         ),
-        train_cfg=dict(by_epoch=True, max_epochs=2),
+        train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         custom_hooks=[
             dict(type='m3i_mm.ResumeStateHook'),
             dict(type='m3i_mm.DataReportHook', **report),
         ],
         randomness=dict(seed=1),
-        experiment_name=work_dir.name,
+        experiment_name=f'{work_dir.name}-{resume}',
     ).train()
     return json.loads((work_dir / 'data_report.json').read_text())
 
@@ -172,3 +173,26 @@ def test_reports_of_ranks_add_up():
     )
     total.merge(other)
     assert len(total.as_dict()['a']['faults']['image']['examples']) == 2
+
+
+def test_a_resumed_run_goes_on_counting(folder):
+    source = dict(type='m3i_mm.ShardSource', urls=str(folder / '*.tar'))
+    settings = dict(source=source, workers=0, max_fraction=0.9)
+    whole = train(work_dir=folder / 'whole', **settings)
+    half = train(work_dir=folder / 'work', epochs=1, **settings)
+    assert counts(half) == (16, dict(image=1, json=1))
+    resumed = train(work_dir=folder / 'work', resume=True, **settings)
+    assert counts(resumed) == counts(whole) == (32, dict(image=2, json=2))
+    assert resumed == whole
+
+
+def test_reports_come_back_from_plain_data():
+    report = DataReport()
+    report.samples.update(a=10, b=5)
+    report.add_fault('a', 'image', 'k', 'why')
+    again = DataReport()
+    again.add_dict(report.as_dict())
+    assert again.as_dict() == report.as_dict()
+    again.add_dict(report.as_dict())
+    assert again.samples == dict(a=20, b=10)
+    assert again.faults == {('a', 'image'): 2}

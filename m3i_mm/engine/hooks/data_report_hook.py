@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os.path as osp
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mmengine.dist import all_gather_object, is_main_process
+from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from m3i_mm.registry import HOOKS
+
+KEY = 'data_report'
 
 __all__ = ['DataReport', 'DataReportHook', 'TooManyFaultsError']
 
@@ -76,6 +78,16 @@ class DataReport:
             report[source] = dict(samples=count, faults=faults)
         return report
 
+    def add_dict(self, content: Mapping[str, Any]) -> None:
+        """Add what :meth:`as_dict` returned."""
+        other = DataReport(self.max_examples)
+        for source, counts in content.items():
+            other.samples[source] = counts['samples']
+            for kind, fault in counts['faults'].items():
+                other.faults[source, kind] = fault['count']
+                other.examples[source, kind] = list(fault['examples'])
+        self.merge(other)
+
     def __str__(self) -> str:
         parts = []
         for source, count in sorted(self.samples.items()):
@@ -95,8 +107,8 @@ class DataReportHook(Hook):
 
     At the end of every epoch (or every ``interval`` iterations) the counts of
     all ranks go to the log and to ``work_dir/data_report.json``, with the
-    share of time that training waited for data. They start at zero when a
-    run is resumed.
+    share of time that training waited for data. A resumed run goes on
+    counting; with several ranks from the last report before the checkpoint.
 
     Args:
         max_fraction (float): The run ends if more than this share of the
@@ -121,6 +133,25 @@ class DataReportHook(Hook):
         self.min_samples = min_samples
         self.interval = interval
         self.report = DataReport()
+        # what was counted before the run was resumed, and until the last
+        # report
+        self._earlier: dict[str, Any] = {}
+        self._published: dict[str, Any] = {}
+
+    def after_load_checkpoint(
+        self, runner: Runner, checkpoint: dict[str, Any]
+    ) -> None:
+        """Take over the counts of the run that is resumed."""
+        if runner._resume:
+            self._earlier = self._published = checkpoint.get(KEY, {})
+
+    def before_save_checkpoint(
+        self, runner: Runner, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the counts; MMEngine calls this on the first rank only."""
+        checkpoint[KEY] = self._published
+        if get_world_size() == 1:
+            checkpoint[KEY] = self._total([self.report]).as_dict()
 
     def after_train_iter(
         self,
@@ -154,12 +185,18 @@ class DataReportHook(Hook):
             self._publish(runner)
 
     def _publish(self, runner: Runner) -> None:
-        total = DataReport()
-        for report in all_gather_object(self.report):
-            total.merge(report)
+        total = self._total(all_gather_object(self.report))
+        self._published = total.as_dict()
         if is_main_process():
             self._write(runner, total)
             print_log(f'Data: {total}. {_waiting(runner)}', logger='current')
+
+    def _total(self, reports: Iterable[DataReport]) -> DataReport:
+        total = DataReport()
+        total.add_dict(self._earlier)
+        for report in reports:
+            total.merge(report)
+        return total
 
     def _write(self, runner: Runner, report: DataReport) -> None:
         path = osp.join(runner.work_dir, 'data_report.json')
