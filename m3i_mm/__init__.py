@@ -6,6 +6,7 @@ compiled ops in reach. Nothing of torch, MMPretrain or MMDetection is imported.
 """
 
 import os.path as osp
+import warnings
 
 from .compat import check_dependencies
 from .version import __version__
@@ -19,6 +20,8 @@ from .moved import install_moved_modules  # noqa: E402
 install_config_names(OPENMMLAB_LINE)
 install_importer()
 install_moved_modules()
+# Python hides it, and MMEngine says by it which name a config has now
+warnings.filterwarnings('default', 'The config file', DeprecationWarning)
 
 __all__ = ['OPENMMLAB_LINE', '__version__', 'get_config_path']
 

@@ -1,19 +1,9 @@
 _base_ = [
-    '../_base_/backbones/internimage-h.py',
-    '../_base_/models/upernet.py',
+    '../_base_/models/upernet_internimage-h.py',
     '../_base_/datasets/ade20k_896x896.py',
     '../_base_/schedules/upernet_160k_layer-decay.py',
     'mmseg::_base_/default_runtime.py',
 ]
 
-model = dict(
-    data_preprocessor=dict(size=_base_.crop_size),
-    backbone=dict(
-        _delete_=True,
-        **_base_.backbone,
-        init_cfg=_base_.pretrained,
-    ),
-    decode_head=dict(in_channels=_base_.channels),
-    auxiliary_head=dict(in_channels=_base_.channels[2]),
-)
+model = dict(data_preprocessor=dict(size=_base_.crop_size))
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.95))

@@ -1,11 +1,5 @@
-_base_ = [
-    '../_base_/models/upernet_vit-b16.py',
-    '../_base_/datasets/ade20k_512x512.py',
-    '../_base_/schedules/upernet_160k.py',
-    'mmseg::_base_/default_runtime.py',
-]
-
-model = dict(data_preprocessor=dict(size=_base_.crop_size))
-optim_wrapper = dict(
-    optimizer=dict(lr=1e-4), paramwise_cfg=dict(layer_decay_rate=0.65)
+# the old name, for one release
+_base_ = './upernet_vit-base-p16-m3i-pre_8xb2-160k_ade20k-512x512.py'
+_deprecation_ = dict(
+    expected=('upernet_vit-base-p16-m3i-pre_8xb2-160k_ade20k-512x512.py')
 )

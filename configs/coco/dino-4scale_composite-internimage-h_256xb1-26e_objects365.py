@@ -1,15 +1,11 @@
-_base_ = [
-    '../_base_/backbones/composite-internimage-h.py',
-    '../_base_/dino-4scale_26e_objects365.py',
-]
-
-model = dict(
-    type='m3i_mm.models.detectors.CompositeDINO',
-    backbone=dict(
-        _delete_=True,
-        **_base_.backbone,
-        out_indices=(1, 2, 3),
-        init_cfg=_base_.pretrained,
-    ),
-    neck=dict(in_channels=_base_.channels[1:]),
+# the old name, for one release
+_base_ = (
+    '../objects365/dino-4scale_composite-internimage-h'
+    '_256xb1-26e_objects365.py'
+)
+_deprecation_ = dict(
+    expected=(
+        'objects365/dino-4scale_composite-internimage-h'
+        '_256xb1-26e_objects365.py'
+    )
 )

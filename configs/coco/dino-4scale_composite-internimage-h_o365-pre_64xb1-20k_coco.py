@@ -1,12 +1,10 @@
 _base_ = [
-    '../_base_/backbones/composite-internimage-h.py',
-    '../_base_/dino-4scale_o365-pre_20k_coco.py',
+    '../_base_/models/dino-4scale_composite-internimage-h.py',
+    '../_base_/datasets/coco_2000x1000.py',
+    '../_base_/schedules/dino_20k.py',
+    '../_base_/detection_runtime_iterations.py',
 ]
 
-model = dict(
-    type='m3i_mm.models.detectors.CompositeDINO',
-    backbone=dict(_delete_=True, **_base_.backbone, out_indices=(1, 2, 3)),
-    neck=dict(in_channels=_base_.channels[1:]),
-)
+model = dict(backbone=dict(init_cfg=None))
 # a file of the authors, converted (README.md)
 load_from = 'checkpoints/dino_4scale_cbinternimage_h_objects365_80classes.pth'

@@ -1,15 +1,6 @@
 _base_ = [
-    '../_base_/backbones/internimage-l.py',
-    '../_base_/dino-4scale_12e_coco.py',
+    '../_base_/models/dino-4scale_internimage-l.py',
+    '../_base_/datasets/coco_detection_multi-scale.py',
+    '../_base_/schedules/dino_12e.py',
+    '../_base_/detection_runtime.py',
 ]
-
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        **_base_.backbone,
-        drop_path_rate=0.4,
-        out_indices=(1, 2, 3),
-        init_cfg=_base_.pretrained,
-    ),
-    neck=dict(in_channels=_base_.channels[1:]),
-)

@@ -1,6 +1,5 @@
-_base_ = [
-    '../_base_/models/mask-rcnn_vitdet.py',
-    '../_base_/datasets/coco_instance_lsj.py',
-    '../_base_/schedules/vitdet_25e.py',
-    '../_base_/detection_runtime.py',
-]
+# the old name, for one release
+_base_ = './mask-rcnn_vit-base-p16-m3i-pre_fpn_16xb4-lsj-25e_coco.py'
+_deprecation_ = dict(
+    expected=('mask-rcnn_vit-base-p16-m3i-pre_fpn_16xb4-lsj-25e_coco.py')
+)

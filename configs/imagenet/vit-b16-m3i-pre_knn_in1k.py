@@ -1,5 +1,3 @@
-# Weighted kNN (k = 20, temperature 0.07), the protocol of DINO.
-_base_ = [
-    '../_base_/models/vit-b16_features.py',
-    '../_base_/evaluation/imagenet_features.py',
-]
+# the old name, for one release
+_base_ = './vit-base-p16-m3i-pre_knn_in1k.py'
+_deprecation_ = dict(expected=('vit-base-p16-m3i-pre_knn_in1k.py'))

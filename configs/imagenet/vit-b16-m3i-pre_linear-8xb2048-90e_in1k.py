@@ -1,14 +1,5 @@
-# Linear probe: a non-affine BatchNorm and a linear layer on the frozen, mean-
-# pooled tokens; LARS, 90 epochs, learning rate 0.1 per 256 images.
-_base_ = (
-    'mmpretrain::mae/benchmarks/vit-base-p16_8xb2048-linear-coslr-90e_in1k.py'
+# the old name, for one release
+_base_ = './vit-base-p16-m3i-pre_8xb2048-linear-coslr-90e_in1k.py'
+_deprecation_ = dict(
+    expected=('vit-base-p16-m3i-pre_8xb2048-linear-coslr-90e_in1k.py')
 )
-
-model = dict(
-    backbone=dict(
-        out_type='avg_featmap',
-        init_cfg=dict(checkpoint='work_dirs/m3i_vit-base-p16/backbone.pth'),
-    )
-)
-optim_wrapper = dict(type='m3i_mm.MixedPrecisionOptimWrapper')
-auto_scale_lr = dict(base_batch_size=16384)

@@ -1,7 +1,3 @@
-_base_ = 'internimage-t_32xb128-300e_in1k.py'
-
-model = dict(
-    backbone=dict(arch='base', drop_path_rate=0.5),
-    neck=dict(in_channels=896, out_channels=1344),
-    head=dict(in_channels=1344),
-)
+# the old name, for one release
+_base_ = './internimage-b_32xb128-amp-coslr-300e_in1k.py'
+_deprecation_ = dict(expected=('internimage-b_32xb128-amp-coslr-300e_in1k.py'))

@@ -1,15 +1,5 @@
-_base_ = [
-    '../_base_/models/internimage_attention-pool.py',
-    '../_base_/datasets/imagenet_rand-aug_640.py',
-    '../_base_/schedules/imagenet_512_adamw_20e.py',
-    '../_base_/default_runtime.py',
-]
-
-model = dict(
-    backbone=dict(with_cp=True),
-    head=dict(loss=dict(label_smooth_val=0.3)),
+# the old name, for one release
+_base_ = './internimage-h_joint-in22k-pre_32xb16-amp-coslr-20e_in1k-640.py'
+_deprecation_ = dict(
+    expected=('internimage-h_joint-in22k-pre_32xb16-amp-coslr-20e_in1k-640.py')
 )
-train_dataloader = dict(batch_size=16)
-
-# The README says how to make it from the authors' ImageNet-22k weights
-load_from = 'checkpoints/internimage-h_joint-in22k-384_1000-classes.pth'

@@ -1,7 +1,3 @@
-_base_ = 'internimage-t_32xb128-300e_in1k.py'
-
-model = dict(
-    backbone=dict(arch='small', drop_path_rate=0.4),
-    neck=dict(in_channels=640, out_channels=960),
-    head=dict(in_channels=960),
-)
+# the old name, for one release
+_base_ = './internimage-s_32xb128-amp-coslr-300e_in1k.py'
+_deprecation_ = dict(expected=('internimage-s_32xb128-amp-coslr-300e_in1k.py'))

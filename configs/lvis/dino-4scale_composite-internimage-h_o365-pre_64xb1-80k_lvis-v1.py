@@ -1,12 +1,15 @@
 _base_ = [
-    '../_base_/backbones/composite-internimage-h.py',
-    '../_base_/dino-4scale_o365-pre_80k_lvis.py',
+    '../_base_/models/dino-4scale_composite-internimage-h.py',
+    '../_base_/datasets/lvis_v1_2000x1000.py',
+    '../_base_/schedules/dino_80k.py',
+    '../_base_/detection_runtime_iterations.py',
 ]
 
 model = dict(
-    type='m3i_mm.models.detectors.CompositeDINO',
-    backbone=dict(_delete_=True, **_base_.backbone, out_indices=(1, 2, 3)),
-    neck=dict(in_channels=_base_.channels[1:]),
+    backbone=dict(init_cfg=None),
+    bbox_head=dict(
+        num_classes=1203, loss_cls=dict(_delete_=True, **_base_.federated_loss)
+    ),
 )
 # a file of the authors, converted (README.md)
 load_from = 'checkpoints/dino_4scale_cbinternimage_h_objects365_80classes.pth'

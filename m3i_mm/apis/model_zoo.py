@@ -2,7 +2,8 @@
 
     >>> from m3i_mm.apis import get_model, list_models
     >>> list_models('*in1k')
-    >>> model = get_model('internimage-t_32xb128-300e_in1k', pretrained=True)
+    >>> name = 'internimage-t_32xb128-amp-coslr-300e_in1k'
+    >>> model = get_model(name, pretrained=True)
 
 The names are those of the metafiles below ``configs/``. They are put into
 MMPretrain's model hub, so ``mmpretrain.get_model`` finds them afterwards too.
@@ -12,9 +13,12 @@ from __future__ import annotations
 
 import copy
 import os.path as osp
+import runpy
+import warnings
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -54,12 +58,30 @@ def list_models(pattern: str = '*') -> list[str]:
     return [name for name in _names() if fnmatch(name, pattern.lower())]
 
 
+def _current_name(name: str) -> str:
+    """Follow a config that was renamed; its old file says the new name."""
+    configs = Path(m3i_mm.__file__).parent / '.mim' / 'configs'
+    for path in configs.glob(f'*/{name}.py'):
+        if '_deprecation_' in path.read_text():
+            renamed = runpy.run_path(str(path))['_deprecation_']
+            new = Path(renamed['expected']).stem
+            warnings.warn(
+                f'{name} is called {new} now; the old name ends with the '
+                'next release',
+                FutureWarning,
+                stacklevel=4,
+            )
+            return new
+    return name
+
+
 def _find(model: str | Config) -> tuple[Config, Any]:
     """Read the config of a model; with its metafile entry if it has one."""
     if isinstance(model, Config):
         return copy.deepcopy(model), None
     if model.endswith('.py'):
         return read_config(model), None
+    model = _current_name(model)
     if model.lower() not in _names():
         close = get_close_matches(model.lower(), _names(), n=3)
         hint = f' Did you mean {" or ".join(close)}?' if close else ''

@@ -21,7 +21,7 @@ from m3i_mm.checkpoints.reading import CheckpointError
 from m3i_mm.datasets.faults import SampleError
 
 TINY = dict(backbone=dict(arch='deit-tiny', img_size=32))
-KNN = 'vit-b16-m3i-pre_knn_in1k'
+KNN = 'vit-base-p16-m3i-pre_knn_in1k'
 
 
 @pytest.fixture

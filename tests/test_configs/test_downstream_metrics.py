@@ -14,7 +14,7 @@ from toy.downstream import (
 
 CONFIGS = {
     'coco': 'coco/mask-rcnn_internimage-t_fpn_8xb2-1x_coco.py',
-    'lvis': 'lvis/mask-rcnn_vit-b16-m3i-pre_fpn_16xb4-lsj-25e_lvis-v1.py',
+    'lvis': 'lvis/mask-rcnn_vit-base-p16-m3i-pre_fpn_16xb4-lsj-25e_lvis-v1.py',
     'minival': 'lvis/dino-4scale_internimage-h_o365-pre_64xb1-80k_lvis-v1-'
     'minival.py',
     'ade20k': 'ade20k/upernet_internimage-t_8xb2-160k_ade20k-512x512.py',

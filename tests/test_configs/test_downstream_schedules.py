@@ -15,6 +15,13 @@ MASK_RCNN = 'coco/mask-rcnn_internimage-t_fpn_8xb2-1x_coco.py'
 CASCADE = 'coco/cascade-mask-rcnn_internimage-l_fpn_32xb2-3x_coco.py'
 UPERNET = 'ade20k/upernet_internimage-xl_8xb2-160k_ade20k-640x640.py'
 DINO_H = 'coco/dino-4scale_internimage-h_o365-pre_64xb1-20k_coco.py'
+DINO_T = 'coco/dino-4scale_internimage-t_8xb2-12e_coco.py'
+CROWDHUMAN = (
+    'crowdhuman/cascade-rcnn_internimage-xl_fpn_64xb2-3x_crowdhuman.py'
+)
+UPERNET_G = 'ade20k/upernet_internimage-g_16xb1-160k_ade20k-896x896.py'
+SEGFORMER = 'mapillary/segformer_internimage-l_8xb2-80k_mapillary-512x1024.py'
+NYU = 'nyu/mask2former_internimage-h_16xb1-40k_nyu-v2-480x480.py'
 MASK2FORMER = (
     'ade20k/mask2former_internimage-h_coco-stuff-pre_16xb1-80k_'
     'ade20k-896x896.py'
@@ -58,6 +65,8 @@ def rates(cfg, lr, steps, epoch_length):
         (DINO_H, 1e-4, lambda t: warm_up(t, 500, 0.001)),
         (UPERNET, 2e-5, lambda t: decayed(t, 160000)),
         (MASK2FORMER, 1e-5, lambda t: decayed(t, 80000)),
+        (NYU, 2e-5, lambda t: decayed(t, 40000)),
+        (SEGFORMER, 2e-5, lambda t: decayed(t, 80000)),
     ],
 )
 def test_schedule(name, lr, formula):
@@ -81,16 +90,33 @@ def layer_id(name, depths):
     return 1 + sum(depths[: stage + 1]) if stage < 3 else 1 + sum(depths[:3])
 
 
+DEPTHS = dict(
+    t=(4, 4, 18, 4),
+    l=(5, 5, 22, 5),
+    xl=(5, 5, 24, 5),
+    h=(6, 6, 32, 6),
+    g=(2, 2, 48, 4),
+)
+
+
 @pytest.mark.parametrize(
-    ('name', 'rate', 'depths'),
+    ('name', 'rate', 'size', 'offset_scale'),
     [
-        (CASCADE, 0.90, (5, 5, 22, 5)),
-        (UPERNET, 0.94, (5, 5, 24, 5)),
-        (DINO_H, 0.94, (6, 6, 32, 6)),
-        (MASK2FORMER, 0.95, (6, 6, 32, 6)),
+        (MASK_RCNN, 1.0, 't', 1.0),
+        (CASCADE, 0.90, 'l', 1.0),
+        (CROWDHUMAN, 0.94, 'xl', 1.0),
+        (DINO_T, 0.90, 't', 1.0),
+        (DINO_T.replace('-t_', '-l_'), 0.90, 'l', 1.0),
+        (DINO_H, 0.94, 'h', 1e-3),
+        (DINO_H.replace('-h_', '-g_'), 0.94, 'g', 1e-3),
+        (UPERNET, 0.94, 'xl', 1.0),
+        (UPERNET_G, 0.95, 'g', 1.0),
+        (SEGFORMER, 0.94, 'l', 1.0),
+        (MASK2FORMER, 0.95, 'h', 1.0),
+        (NYU, 0.95, 'h', 1.0),
     ],
 )
-def test_rate_and_decay_of_every_parameter(name, rate, depths):
+def test_rate_and_decay_of_every_parameter(name, rate, size, offset_scale):
     cfg = read_config(name)
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
@@ -101,13 +127,16 @@ def test_rate_and_decay_of_every_parameter(name, rate, depths):
     groups = {
         id(p): group for group in wrapper.param_groups for p in group['params']
     }
+    depths = DEPTHS[size]
     base, last = cfg.optim_wrapper.optimizer, sum(depths) + 1
-    offset = cfg.optim_wrapper.paramwise_cfg.get('offset_lr_scale', 1.0)
     for name, parameter in model.named_parameters():
         position, scale = last, 1.0
         if name.startswith('backbone.'):
             position = layer_id(name.removeprefix('backbone.'), depths)
-            scale = offset if '.dcn.offset.' in name else 1.0
+        elif name == 'level_embed':  # the release says level_embeds
+            position = 0
+        if 'sampling_offsets' in name:
+            scale = offset_scale
         group = groups[id(parameter)]
         wanted = base.lr * rate ** (last - position) * scale
         assert group['lr'] == pytest.approx(wanted), name
@@ -115,3 +144,38 @@ def test_rate_and_decay_of_every_parameter(name, rate, depths):
         for part in ('relative_position', 'norm', 'sampling_offsets'):
             plain = plain and part not in name
         assert group['weight_decay'] == base.weight_decay * plain, name
+
+
+@pytest.mark.parametrize(
+    ('name', 'lr'),
+    [
+        (
+            'coco/mask-rcnn_vit-base-p16-m3i-pre_fpn_16xb4-lsj-25e_coco.py',
+            1e-4,
+        ),
+        (
+            'lvis/mask-rcnn_vit-base-p16-m3i-pre_fpn_16xb4-lsj-25e_lvis-v1.py',
+            2e-4,
+        ),
+    ],
+)
+def test_rates_of_vitdet(name, lr):
+    """0.7 for each block from the last; positions are not decayed."""
+    cfg = read_config(name)
+    init_default_scope(cfg.default_scope)
+    cfg.model.backbone.init_cfg = None
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    holder = type('Holder', (), dict(model=model, device='cpu'))()
+    wrapper = Runner.build_optim_wrapper(holder, cfg.optim_wrapper)
+    groups = {
+        id(p): group for group in wrapper.param_groups for p in group['params']
+    }
+    found = {name: groups[id(p)] for name, p in model.named_parameters()}
+    last_block = found['backbone.layers.11.attn.qkv.weight']
+    assert last_block['lr'] == pytest.approx(lr * 0.7)
+    assert last_block['weight_decay'] == 0.1
+    positions = found['backbone.pos_embed']
+    assert positions['lr'] == pytest.approx(lr * 0.7**13)
+    assert positions['weight_decay'] == 0
+    assert found['rpn_head.rpn_cls.weight']['lr'] == lr

@@ -19,11 +19,11 @@ TINY_VIT = dict(
 )
 CLASSES = 4
 NAMES = [
-    'vit-b16-m3i-pre_8xb128-100e_in1k',
-    'vit-b16-m3i-pre_linear-8xb2048-90e_in1k',
-    'vit-b16-m3i-pre_1percent_in1k',
-    'vit-b16-m3i-pre_knn_in1k',
-    'm3i_vit-b16_zero-shot_in1k',
+    'vit-base-p16-m3i-pre_8xb128-coslr-100e_in1k',
+    'vit-base-p16-m3i-pre_8xb2048-linear-coslr-90e_in1k',
+    'vit-base-p16-m3i-pre_1percent_in1k',
+    'vit-base-p16-m3i-pre_knn_in1k',
+    'm3i_vit-base-p16_zero-shot_in1k',
 ]
 
 

@@ -22,25 +22,25 @@ pytestmark = pytest.mark.openmmlab
 FOLDER = Path(__file__).parents[2] / 'configs/internimage'
 # name: parameters, drop path, images on a device, learning rate, epochs, size
 RECIPES = {
-    'internimage-t_32xb128-300e_in1k': (
+    'internimage-t_32xb128-amp-coslr-300e_in1k': (
         29_918_424, 0.1, 128, 4e-3, 300, 224
     ),
-    'internimage-s_32xb128-300e_in1k': (
+    'internimage-s_32xb128-amp-coslr-300e_in1k': (
         50_079_880, 0.4, 128, 4e-3, 300, 224
     ),
-    'internimage-b_32xb128-300e_in1k': (
+    'internimage-b_32xb128-amp-coslr-300e_in1k': (
         97_461_832, 0.5, 128, 4e-3, 300, 224
     ),
-    'internimage-l_in22k-pre_32xb16-20e_in1k-384': (
+    'internimage-l_in22k-pre_32xb16-amp-coslr-20e_in1k-384': (
         223_334_810, 0.1, 16, 2e-5, 20, 384
     ),
-    'internimage-xl_in22k-pre_32xb16-20e_in1k-384': (
+    'internimage-xl_in22k-pre_32xb16-amp-coslr-20e_in1k-384': (
         334_819_780, 0.2, 16, 2e-5, 20, 384
     ),
-    'internimage-h_joint-in22k-pre_32xb16-20e_in1k-640': (
+    'internimage-h_joint-in22k-pre_32xb16-amp-coslr-20e_in1k-640': (
         1_089_636_760, 0.2, 16, 2e-5, 20, 640
     ),
-    'internimage-g_joint-in22k-pre_64xb8-20e_in1k-512': (
+    'internimage-g_joint-in22k-pre_64xb8-amp-coslr-20e_in1k-512': (
         3_076_373_352, 0.4, 8, 2e-5, 20, 512
     ),
 }  # fmt: skip

@@ -31,7 +31,7 @@ def test_benchmark_backbone_says_the_share_of_dcnv3(run_tool, tmp_path):
 def test_get_flops_of_a_config(run_tool):
     output = run_tool(
         'analysis_tools/get_flops.py',
-        'configs/internimage/internimage-t_32xb128-300e_in1k.py',
+        'configs/internimage/internimage-t_32xb128-amp-coslr-300e_in1k.py',
     ).stdout
     assert 'Parameters: 29,918,424' in output
     assert 'Multiply-accumulates: 4.89 G' in output

@@ -8,6 +8,7 @@ that trains on them on a CPU in a second, and changes nothing but sizes.
 import copy
 import functools
 import json
+import pickle
 from dataclasses import asdict, replace
 from pathlib import Path
 from unittest import mock
@@ -94,6 +95,86 @@ def write_detection_set(root, classes):
     (root / 'instances.json').write_text(json.dumps(content))
 
 
+def write_voc_set(root, classes):
+    """Write the boxes as VOC's XML files, for both years and all splits."""
+    for year in (2007, 2012):
+        folder = Path(root) / f'VOC{year}'
+        names = write_images(folder / 'JPEGImages')
+        for part in ('Annotations', 'ImageSets/Main'):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        for name, (height, width) in zip(names, SIZES, strict=True):
+            objects = ''.join(
+                f'<object><name>{classes[label]}</name>'
+                f'<difficult>0</difficult><bndbox><xmin>{left}</xmin>'
+                f'<ymin>{top}</ymin><xmax>{left + w}</xmax>'
+                f'<ymax>{top + h}</ymax></bndbox></object>'
+                for left, top, w, h, label in BOXES
+            )
+            size = f'<width>{width}</width><height>{height}</height>'
+            (folder / 'Annotations' / f'{Path(name).stem}.xml').write_text(
+                f'<annotation><size>{size}</size>{objects}</annotation>'
+            )
+        stems = ''.join(f'{Path(name).stem}\n' for name in names)
+        for split in ('trainval', 'test'):
+            (folder / 'ImageSets/Main' / f'{split}.txt').write_text(stems)
+
+
+def write_crowd_set(root):
+    """Write the boxes as persons, in CrowdHuman's lines of JSON."""
+    root = Path(root)
+    names = write_images(root / 'images')
+    lines = [
+        dict(
+            ID=Path(name).stem,
+            gtboxes=[
+                dict(tag='person', fbox=box[:4], hbox=box[:4], vbox=box[:4])
+                for box in BOXES
+            ],
+        )
+        for name in names
+    ]
+    text = '\n'.join(json.dumps(line) for line in lines)
+    for split in ('train', 'val'):
+        (root / f'{split}.odgt').write_text(text)
+
+
+def write_open_images_set(root, num_classes=601):
+    """Write the boxes in the tables of Open Images."""
+    root = Path(root)
+    names = write_images(root / 'images')
+    ids = [f'/m/{number:03d}' for number in range(num_classes)]
+    (root / 'labels.csv').write_text(
+        ''.join(f'{label},class {label}\n' for label in ids)
+    )
+    (root / 'hierarchy.json').write_text(
+        json.dumps(
+            dict(
+                LabelName='/m/root',
+                Subcategory=[dict(LabelName=label) for label in ids],
+            )
+        )
+    )
+    flags = ('IsOccluded', 'IsTruncated', 'IsGroupOf', 'IsDepiction')
+    header = ('ImageID', 'Source', 'LabelName', 'Confidence')
+    lines = [(*header, 'XMin', 'XMax', 'YMin', 'YMax', *flags, 'IsInside')]
+    verified = [header]
+    for name, (height, width) in zip(names, SIZES, strict=True):
+        for left, top, w, h, label in BOXES:
+            image = (Path(name).stem, 'xclick', ids[label], '1')
+            xs = (left / width, (left + w) / width)
+            ys = (top / height, (top + h) / height)
+            lines.append((*image, *xs, *ys, 0, 0, 0, 0, 0))
+            verified.append(image)
+    for file, rows in (('boxes.csv', lines), ('verified.csv', verified)):
+        text = '\n'.join(','.join(map(str, row)) for row in rows)
+        (root / file).write_text(f'{text}\n')
+    metas = [
+        dict(filename=f'images/{name}', ori_shape=(*size, 3))
+        for name, size in zip(names, SIZES, strict=True)
+    ]
+    (root / 'metas.pkl').write_bytes(pickle.dumps(metas))
+
+
 def write_segmentation_set(root):
     """Write ``images`` and ``masks`` with labels 0 (other), 1 and 2."""
     root = Path(root)
@@ -105,6 +186,8 @@ def write_segmentation_set(root):
             mask[top : top + height, left : left + width] = label + 1
         path = root / 'masks' / name.replace('.jpg', '.png')
         Image.fromarray(mask).save(path)
+    stems = [Path(name).stem for name in names]
+    (root / 'images.txt').write_text('\n'.join(stems))
 
 
 def _smaller(value):
@@ -141,7 +224,8 @@ def _shrink_numbers(node):
     if not isinstance(node, dict):
         return
     for key, value in node.items():
-        if key in LENGTHS and value is not None:
+        length = key in LENGTHS and value is not None
+        if length or (key == 'pad_size_divisor' and value > 32):
             node[key] = _smaller(value)
         elif key in COUNTS and isinstance(value, int):
             node[key] = min(value, 20)
@@ -214,9 +298,7 @@ def shrink(cfg):
     model = cfg.model
     for part in (model, cfg.train_dataloader, cfg.val_dataloader):
         _shrink_numbers(part)
-    if 'vit' in model.backbone.type.lower() or (
-        'VisionTransformer' in model.backbone.type
-    ):
+    if 'vit' in model.backbone.type.lower():
         _shrink_vit(model.backbone)
         if model.get('decode_head') is not None:
             model.neck.embed_dim = 32
@@ -233,33 +315,67 @@ def shrink(cfg):
     return cfg
 
 
-def _leaf(dataset):
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
-    return dataset
+def _leaves(dataset):
+    if 'dataset' in dataset:
+        return _leaves(dataset.dataset)
+    if 'datasets' in dataset:
+        return [leaf for part in dataset.datasets for leaf in _leaves(part)]
+    return [dataset]
+
+
+def _use_detection_set(dataset, root):
+    dataset.data_root = str(root)
+    if dataset.type == 'VOCDataset':
+        year = 2012 if '2012' in dataset.ann_file else 2007
+        dataset.data_prefix = dict(sub_data_root=f'VOC{year}/')
+    elif dataset.type == 'OpenImagesDataset':
+        dataset.update(
+            ann_file='boxes.csv',
+            data_prefix=dict(img='images/'),
+            label_file='labels.csv',
+            hierarchy_file='hierarchy.json',
+            meta_file='metas.pkl',
+        )
+        if 'image_level_ann_file' in dataset:
+            dataset.image_level_ann_file = 'verified.csv'
+    elif dataset.type == 'CrowdHumanDataset':
+        split = 'val' if dataset.get('test_mode') else 'train'
+        dataset.ann_file = f'{split}.odgt'
+        dataset.data_prefix = dict(img='images')
+    else:
+        lvis = dataset.type.startswith('LVIS')
+        dataset.ann_file = 'instances.json'
+        dataset.data_prefix = dict(img='' if lvis else 'images')
+
+
+def _use_segmentation_set(dataset, root):
+    dataset.data_root = str(root)
+    dataset.data_prefix = dict(img_path='images', seg_map_path='masks')
+    dataset.ann_file = ''
+    dataset.img_suffix, dataset.seg_map_suffix = '.jpg', '.png'
+    if dataset.type.startswith('PascalContext'):
+        # whose class fixes the suffixes, and wants a list of images
+        del dataset['img_suffix'], dataset['seg_map_suffix']
+        dataset.ann_file = 'images.txt'
 
 
 def use_data(cfg, root):
     """Point the data loaders and evaluators of a config to a tiny set."""
     detection = cfg.default_scope == 'mmdet'
+    use = _use_detection_set if detection else _use_segmentation_set
     for split in ('train', 'val'):
         loader = cfg[f'{split}_dataloader']
         loader.update(num_workers=0, persistent_workers=False, batch_size=2)
-        dataset = _leaf(loader.dataset)
-        dataset.data_root = str(root)
-        if not detection:
-            dataset.data_prefix = dict(img_path='images', seg_map_path='masks')
-            if dataset.type == 'COCOStuffDataset':
-                dataset.seg_map_suffix = '.png'
-        else:
-            dataset.ann_file = 'instances.json'
-            lvis = dataset.type.startswith('LVIS')
-            dataset.data_prefix = dict(img='' if lvis else 'images')
+        for leaf in _leaves(loader.dataset):
+            use(leaf, root)
     cfg.val_dataloader.batch_size = 1
     cfg.test_dataloader = cfg.val_dataloader
-    if detection:
-        cfg.val_evaluator.ann_file = f'{root}/instances.json'
+    if 'ann_file' in cfg.val_evaluator:
+        crowd = cfg.val_evaluator.type == 'CrowdHumanMetric'
+        name = 'val.odgt' if crowd else 'instances.json'
+        cfg.val_evaluator.ann_file = f'{root}/{name}'
         cfg.test_evaluator = cfg.val_evaluator
+    if detection:
         _use_frequencies(cfg.model, f'{root}/instances.json')
     return cfg
 

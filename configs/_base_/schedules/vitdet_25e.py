@@ -3,7 +3,10 @@ optim_wrapper = dict(
     type='OptimWrapper',
     constructor='m3i_mm.LayerDecayOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.1),
-    paramwise_cfg=dict(layer_decay_rate=0.7),
+    paramwise_cfg=dict(
+        layer_decay_rate=0.7,
+        custom_keys=dict(pos_embed=dict(decay_mult=0.0)),
+    ),
 )
 # 250 iterations below the full rate, which MMEngine counts as end - 1
 param_scheduler = [

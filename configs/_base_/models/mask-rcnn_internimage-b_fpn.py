@@ -1,0 +1,16 @@
+# Mask R-CNN on InternImage-B
+_base_ = './mask-rcnn_internimage-t_fpn.py'
+
+model = dict(
+    backbone=dict(
+        arch='base',
+        drop_path_rate=0.4,
+        init_cfg=dict(
+            checkpoint=(
+                'https://huggingface.co/OpenGVLab/InternImage/resolve/main/'
+                'internimage_b_1k_224.pth'
+            )
+        ),
+    ),
+    neck=dict(in_channels=[112, 224, 448, 896]),
+)

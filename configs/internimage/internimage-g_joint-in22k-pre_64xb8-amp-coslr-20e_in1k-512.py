@@ -1,0 +1,16 @@
+_base_ = [
+    '../_base_/models/internimage_attention-pool.py',
+    '../_base_/datasets/imagenet_rand-aug_512.py',
+    '../_base_/schedules/imagenet_512_adamw_20e.py',
+    '../_base_/default_runtime.py',
+]
+
+_base_.model.neck[0].in_channels = (2048, 4096)
+model = dict(
+    backbone=dict(arch='giant', drop_path_rate=0.4, with_cp=True),
+    head=dict(loss=dict(label_smooth_val=0.3)),
+)
+train_dataloader = dict(batch_size=8)
+
+# The README says how to make it from the authors' ImageNet-22k weights
+load_from = 'checkpoints/internimage-g_joint-in22k-384_1000-classes.pth'

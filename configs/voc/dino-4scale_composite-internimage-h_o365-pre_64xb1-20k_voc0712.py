@@ -1,0 +1,11 @@
+_base_ = [
+    '../_base_/models/dino-4scale_composite-internimage-h.py',
+    '../_base_/datasets/voc0712_2000x1000.py',
+    '../_base_/schedules/dino_20k.py',
+    '../_base_/detection_runtime_iterations.py',
+]
+
+model = dict(backbone=dict(init_cfg=None), bbox_head=dict(num_classes=20))
+optim_wrapper = dict(optimizer=dict(lr=5e-5))
+# a file of the authors, converted (README.md)
+load_from = 'checkpoints/dino_4scale_cbinternimage_h_objects365_20classes.pth'
