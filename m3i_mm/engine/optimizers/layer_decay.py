@@ -20,7 +20,13 @@ from m3i_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS
 __all__ = ['LayerDecayOptimWrapperConstructor']
 
 NO_DECAY = ('relative_position', 'norm', 'sampling_offsets')
-KNOWN = {'layer_decay_rate', 'depth', 'offset_lr_scale', 'custom_keys'}
+KNOWN = {
+    'custom_keys',
+    'depth',
+    'layer_decay_rate',
+    'offset_lr_scale',
+    'stem_keys',
+}
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -41,6 +47,9 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
       classifiers do. Defaults to ``'layer'``.
     - ``offset_lr_scale`` (float): Further factor for the layers that predict
       DCNv3's offsets. Defaults to 1.
+    - ``stem_keys`` (list[str]): Parameters outside the backbones whose names
+      have such a part learn at the rate of the stem, e.g. the embeddings of
+      feature levels.
     - ``custom_keys`` (dict): Further factors ``lr_mult`` and ``decay_mult``
       by a part of the parameter's name; of several matches the longest holds.
 
@@ -68,6 +77,7 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         self.rate = self.paramwise_cfg.get('layer_decay_rate', 1.0)
         self.depth = self.paramwise_cfg.get('depth', 'layer')
         self.offset_lr_scale = self.paramwise_cfg.get('offset_lr_scale', 1.0)
+        self.stem_keys = tuple(self.paramwise_cfg.get('stem_keys', ()))
         keys = self.paramwise_cfg.get('custom_keys', {})
         self.custom_keys = sorted(keys.items(), key=lambda x: -len(x[0]))
 
@@ -113,11 +123,17 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         """The factor on the learning rate, as a function of the name."""
         method = f'get_{self.depth}_depth'
         backbones = _find_backbones(model, method)
+        # names outside a backbone have its last depth
+        (_, most_depths), *_ = (
+            getattr(backbone, method)('head', prefix)
+            for prefix, backbone in backbones.items()
+        )
 
         def scale(name: str) -> float:
             owner = next((p for p in backbones if name.startswith(p)), None)
             if owner is None:
-                return 1.0
+                stem = any(key in name for key in self.stem_keys)
+                return self.rate ** (most_depths - 1) if stem else 1.0
             get_depth = getattr(backbones[owner], method)
             depth, num_depths = get_depth(name, owner)
             factor = self.rate ** (num_depths - 1 - depth)

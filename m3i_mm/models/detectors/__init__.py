@@ -6,6 +6,6 @@ imports this package.
 """
 
 from .composite_dino import CompositeDINO
-from .published_dino import PublishedDINO
+from .published_dino import PublishedDINO, PublishedDINOHead
 
-__all__ = ['CompositeDINO', 'PublishedDINO']
+__all__ = ['CompositeDINO', 'PublishedDINO', 'PublishedDINOHead']

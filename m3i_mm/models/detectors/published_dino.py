@@ -4,17 +4,26 @@ A query's position is encoded by sines and cosines before a small network
 turns it into the query. DINO (Zhang et al., ICLR 2023), its checkpoints and
 MMDetection 3.3 take 128 values per coordinate; MMDetection 3.5 of the onedl
 line takes 256, so no published checkpoint fits there.
+
+InternImage's DINO further differs from MMDetection's in two values: content
+queries start from a normal distribution, and its head adds its offsets to
+logits of reference boxes that are clamped at 1e-3 instead of 1e-5.
 """
 
 from __future__ import annotations
 
+import torch
+from mmdet.models.dense_heads import DINOHead
 from mmdet.models.detectors import DINO
 from mmdet.models.layers.transformer import MLP
-from torch import Tensor
+from torch import Tensor, nn
 
 from m3i_mm.registry import MODELS
 
-__all__ = ['PublishedDINO']
+__all__ = ['PublishedDINO', 'PublishedDINOHead']
+
+# distance from 0 and 1 at which coordinates are clamped before the logit
+CLAMP = 1e-3
 
 
 class _ReferencePointHead(MLP):
@@ -42,7 +51,7 @@ class _ReferencePointHead(MLP):
 
 @MODELS.register_module()
 class PublishedDINO(DINO):
-    """MMDetection's DINO, with the positional encoding of the paper."""
+    """MMDetection's DINO as published, see the module's description."""
 
     def _init_layers(self) -> None:
         super()._init_layers()
@@ -50,3 +59,36 @@ class PublishedDINO(DINO):
         self.decoder.ref_point_head = _ReferencePointHead(
             2 * width, width, width, 2
         )
+
+    def init_weights(self) -> None:
+        """Initialise all parts; content queries are drawn from N(0, 1)."""
+        super().init_weights()
+        nn.init.normal_(self.query_embedding.weight)
+
+
+@MODELS.register_module()
+class PublishedDINOHead(DINOHead):
+    """MMDetection's head of DINO, with the release's clamp at 1e-3."""
+
+    def forward(
+        self, hidden_states: Tensor, references: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Predict classes and boxes from the queries of every layer.
+
+        Args:
+            hidden_states (Tensor): Queries after each of L layers,
+                (L, B, N, C).
+            references (list[Tensor]): The boxes that each layer starts from,
+                normalised (x, y, w, h), each (B, N, 4); one more than layers,
+                of which the last is not used.
+
+        Returns:
+            tuple[Tensor, Tensor]: Class logits, (L, B, N, classes), and boxes
+            as the references, (L, B, N, 4).
+        """
+        logits, boxes = [], []
+        for layer, queries in enumerate(hidden_states):
+            start = torch.logit(references[layer], eps=CLAMP)
+            logits.append(self.cls_branches[layer](queries))
+            boxes.append((self.reg_branches[layer](queries) + start).sigmoid())
+        return torch.stack(logits), torch.stack(boxes)

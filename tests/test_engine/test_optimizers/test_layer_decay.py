@@ -123,6 +123,16 @@ def test_offset_scale_reaches_the_offsets_of_dcnv3_only():
     assert scaled[name][0] == pytest.approx(plain[name][0] * 0.01)
 
 
+def test_stem_keys_learn_at_the_rate_of_the_stem():
+    model = Detector(InternImage(ARCH))
+    settings = settings_of(
+        model, layer_decay_rate=RATE, stem_keys=['bbox_head.bias']
+    )
+    k = exponents(settings)
+    assert k['bbox_head.bias'] == k['backbone.patch_embed.conv1.weight'] == 6
+    assert k['bbox_head.weight'] == 0
+
+
 def test_official_names_of_composite_backbones():
     networks = nn.ModuleList([InternImage(ARCH), InternImage(ARCH)])
     composite = nn.ModuleDict(

@@ -22,10 +22,39 @@ def encode(boxes, number):
 
 
 @pytest.fixture(scope='module')
-def decoder():
+def detector():
     init_default_scope('mmdet')
     name = 'coco/dino-4scale_internimage-t_8xb2-12e_coco.py'
-    return MODELS.build(shrink(read_config(name)).model).decoder
+    return MODELS.build(shrink(read_config(name)).model)
+
+
+@pytest.fixture(scope='module')
+def decoder(detector):
+    return detector.decoder
+
+
+def test_content_queries_start_from_a_normal_distribution(detector):
+    torch.manual_seed(0)
+    detector.init_weights()
+    queries = detector.query_embedding.weight  # (10, 256)
+    assert queries.mean().abs() < 0.05
+    assert queries.std() == pytest.approx(1, abs=0.05)
+
+
+def test_head_adds_offsets_to_clamped_logits(detector):
+    """Value by value; a reference at 0 or 1 counts as 1e-3 from it."""
+    torch.manual_seed(0)
+    head = detector.bbox_head
+    states = torch.randn(2, 1, 4, 256)
+    reference = torch.tensor([0.0, 1.0, 0.5, 2e-4]).expand(1, 4, 4)
+    logits, boxes = head(states, [reference] * 3)
+    assert logits.shape == (2, 1, 4, 80)
+    for layer in range(2):
+        offsets = head.reg_branches[layer](states[layer])
+        for index, value in enumerate((1e-3, 1 - 1e-3, 0.5, 1e-3)):
+            start = math.log(value / (1 - value))
+            wanted = (offsets[..., index] + start).sigmoid()
+            torch.testing.assert_close(boxes[layer][..., index], wanted)
 
 
 def test_parameters_are_the_published_ones(decoder):
