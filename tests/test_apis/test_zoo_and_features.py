@@ -63,7 +63,7 @@ def test_mmpretrain_knows_them_too():
     import mmpretrain
 
     list_models()
-    assert KNN in mmpretrain.list_models('vit-b16-m3i-pre')
+    assert KNN in mmpretrain.list_models('vit-base-p16-m3i-pre')
 
 
 def test_a_model_by_name():
@@ -76,7 +76,13 @@ def test_a_model_by_name():
 
 def test_an_unknown_name_suggests_others():
     with pytest.raises(ValueError, match=rf'Did you mean .*{KNN}'):
-        get_model('vit-b16-m3i_knn_in1k')
+        get_model('vit-base-p16-m3i_knn_in1k')
+
+
+def test_an_old_name_leads_to_the_new_one():
+    with pytest.warns(FutureWarning, match=f'is called {KNN} now'):
+        model = get_model('vit-b16-m3i-pre_knn_in1k', **TINY)
+    assert model._metainfo.name == KNN
 
 
 def test_weights_that_are_not_published():

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from mmdet.models import DetDataPreprocessor
+from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import Runner
+from mmengine.structures import InstanceData
 from toy.downstream import (
     ROOT,
     read_config,
@@ -213,6 +216,41 @@ def test_multi_scale_inputs(name, shortest, tmp_path):
         assert all(length % 32 == 0 for length in image.shape[1:])
         assert min(image.shape[1:]) == -(-side // 32) * 32
         assert torch.equal(image.flip(2), mirror)
+
+
+class MirroredTruth(BaseModel):
+    """Finds the annotated boxes in every view, mirrored where it is."""
+
+    def __init__(self):
+        super().__init__(DetDataPreprocessor())
+
+    def forward(self, inputs, data_samples, mode):
+        for sample in data_samples:
+            boxes = sample.gt_instances.bboxes.clone()
+            if sample.flip:
+                width = sample.ori_shape[1]
+                boxes[:, 0::2] = width - boxes[:, [2, 0]]
+            sample.pred_instances = InstanceData(
+                bboxes=boxes,
+                scores=torch.ones(len(boxes)),
+                labels=sample.gt_instances.labels,
+            )
+        return data_samples
+
+
+def test_views_of_a_detection_are_merged(data_roots):
+    """Six views find the same two boxes, which remain two."""
+    name = 'coco/dino-4scale_internimage-h_o365-pre_64xb1-20k_coco.py'
+    cfg = use_data(read_config(name), data_roots['CocoDataset'])
+    init_default_scope('mmdet')
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    batch = next(iter(Runner.build_dataloader(cfg.test_dataloader)))
+    assert len(batch['inputs']) == 6
+    model = MODELS.build(dict(**cfg.tta_model, module=MirroredTruth()))
+    (sample,) = model.test_step(batch)
+    found = sample.pred_instances
+    kept = found.bboxes[found.scores > 0.5].round().tolist()
+    assert sorted(kept) == [[3, 5, 33, 30], [20, 22, 44, 58]]
 
 
 class _Holder:

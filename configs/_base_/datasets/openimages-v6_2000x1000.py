@@ -8,12 +8,13 @@ open_images = dict(
     label_file=annotations + 'class-descriptions-boxable.csv',
     hierarchy_file=annotations + 'bbox_labels_600_hierarchy.json',
 )
+verified = ('instances', 'image_level_labels')
 test_pipeline = _base_.test_pipeline
-test_pipeline[3].meta_keys = (
-    *test_pipeline[3].meta_keys,
-    'instances',
-    'image_level_labels',
-)
+test_pipeline[3].meta_keys = (*test_pipeline[3].meta_keys, *verified)
+tta_pipeline = _base_.tta_pipeline
+pack = tta_pipeline[1].transforms[3][0]
+pack.meta_keys = (*pack.meta_keys, *verified)
+del pack
 train_loader = _base_.train_loader
 train_loader.sampler = dict(type='ClassAwareSampler', num_sample_class=1)
 train_dataloader = dict(

@@ -36,7 +36,7 @@ def decoder(detector):
 def test_content_queries_start_from_a_normal_distribution(detector):
     torch.manual_seed(0)
     detector.init_weights()
-    queries = detector.query_embedding.weight  # (10, 256)
+    queries = detector.query_embedding.weight.detach()  # (10, 256)
     assert queries.mean().abs() < 0.05
     assert queries.std() == pytest.approx(1, abs=0.05)
 
