@@ -78,7 +78,12 @@ def shrink(cfg):
 
 
 def test_every_config_has_its_numbers_here():
-    assert {path.stem for path in FOLDER.glob('*.py')} == set(RECIPES)
+    found = {
+        path.stem
+        for path in FOLDER.glob('*.py')
+        if '_deprecation_' not in path.read_text()
+    }
+    assert found == set(RECIPES)
 
 
 @pytest.mark.parametrize('name', RECIPES)

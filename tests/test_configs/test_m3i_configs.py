@@ -27,7 +27,9 @@ FILES = sorted(
 FILES = [
     path
     for path in FILES
-    if '_base_' not in path.parts and path.parent.name != 'instances'
+    if '_base_' not in path.parts
+    and path.parent.name != 'instances'
+    and '_deprecation_' not in path.read_text()
 ]
 SETS = ('bank', 'others', 'seen', 'unseen')
 SMALL_INTERNIMAGE = dict(
