@@ -36,8 +36,8 @@ from m3i_mm.runs.processes import setup_cpu_processes
 ROOT = Path(__file__).parents[2]
 STEPS = 2  # DDP arranges its buckets anew after the first
 PRETRAINING = {
-    'm3i-resnet': 'configs/m3i/m3i_resnet18_1xb64-24e_emoji.py',
-    'm3i-internimage': 'configs/m3i/m3i_internimage_1xb64-24e_emoji.py',
+    'm3i-resnet': 'configs/m3i/m3i_resnet18_1xb64-coslr-24e_emoji.py',
+    'm3i-internimage': 'configs/m3i/m3i_internimage_1xb64-coslr-24e_emoji.py',
     'm3i-vit': (
         'configs/m3i/m3i_vit-small-p16_32xb128-amp-coslr-400e_in1k.py'
     ),
@@ -45,13 +45,15 @@ PRETRAINING = {
         'projects/instances/configs/mocov3_vit-small-p16_1xb64-10e_emoji.py'
     ),
     'mae': 'projects/instances/configs/mae_vit-small-p16_1xb64-10e_emoji.py',
-    'classification': 'configs/internimage/internimage-t_32xb128-300e_in1k.py',
+    'classification': (
+        'configs/internimage/internimage-t_32xb128-amp-coslr-300e_in1k.py'
+    ),
 }
 DOUBLED = ('m3i-resnet', 'm3i-internimage', 'm3i-vit', 'classification')
 DOWNSTREAM = {
     'cascade': 'coco/cascade-mask-rcnn_internimage-l_fpn_32xb2-3x_coco.py',
     'dino': 'coco/dino-4scale_internimage-t_8xb2-12e_coco.py',
-    'vitdet': 'coco/mask-rcnn_vit-b16-m3i-pre_fpn_16xb4-lsj-25e_coco.py',
+    'vitdet': 'coco/mask-rcnn_vit-base-p16-m3i-pre_fpn_16xb4-lsj-25e_coco.py',
     'upernet': 'ade20k/upernet_internimage-t_8xb2-160k_ade20k-512x512.py',
     'mask2former': (
         'ade20k/mask2former_internimage-h_coco-stuff-pre_16xb1-80k_'
