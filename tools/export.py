@@ -13,7 +13,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = make_parser(
         __doc__ or '',
-        'm3i export internimage-t_32xb128-300e_in1k --part backbone '
+        'm3i export internimage-t_32xb128-amp-coslr-300e_in1k --part backbone '
         '--out internimage-t.pt2',
     )
     parser.add_argument(
