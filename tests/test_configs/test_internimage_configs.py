@@ -82,8 +82,54 @@ def test_every_config_has_its_numbers_here():
         path.stem
         for path in FOLDER.glob('*.py')
         if '_deprecation_' not in path.read_text()
+        and 'layer-decay' not in path.stem
     }
     assert found == set(RECIPES)
+
+
+DECAYED = {
+    'internimage-l_in22k-pre_32xb16-amp-coslr-20e-layer-decay0.9_in1k-384',
+    'internimage-h_joint-in22k-pre_32xb16-amp-coslr-20e-layer-decay0.9_'
+    'in1k-384',
+    'internimage-g_joint-in22k-pre_64xb8-amp-coslr-20e-layer-decay0.9_'
+    'in1k-512',
+}
+
+
+def block_rate(name, depths):
+    """The authors' rule: 0.9 for each block after the parameter's."""
+    if name.startswith('patch_embed'):
+        name = 'levels.0.blocks.0.'
+    if not name.startswith('levels.'):
+        return 1.0
+    _, stage, kind, *rest = name.split('.')
+    stage, block = int(stage), int(rest[0]) if kind == 'blocks' else 0
+    if kind == 'post_norms' or (stage == 3 and kind == 'norm'):
+        return 1.0
+    if kind in ('downsample', 'norm'):
+        stage += 1
+    return 0.9 ** (sum(depths[stage:]) - 1 - block)
+
+
+@pytest.mark.parametrize('name', sorted(DECAYED))
+def test_rates_that_decay_by_block(name):
+    cfg = read(name)
+    with torch.device('meta'):
+        model = build(cfg)
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    groups = {
+        id(p): group
+        for group in wrapper.optimizer.param_groups
+        for p in group['params']
+    }
+    depths = model.backbone.arch.depths
+    for name, parameter in model.named_parameters():
+        wanted = 2e-5 * block_rate(name.removeprefix('backbone.'), depths)
+        if any(key in name for key in ('offset', 'center_feature_scale_proj')):
+            wanted *= 0.1
+        assert groups[id(parameter)]['lr'] == pytest.approx(wanted), name
+        decay = 0.05 if parameter.ndim > 1 else 0
+        assert groups[id(parameter)]['weight_decay'] == decay, name
 
 
 @pytest.mark.parametrize('name', RECIPES)

@@ -1,0 +1,6 @@
+_base_ = [
+    './internimage-xl_in22k-pre_32xb16-amp-coslr-20e_in1k-384.py',
+    '../_base_/schedules/block-decay.py',
+]
+
+optim_wrapper = _base_.block_decay
