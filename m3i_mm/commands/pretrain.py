@@ -120,8 +120,9 @@ def _hand_over(folder: Path, config: Path) -> Path:
         '--out features.npz\n'
         f'  m3i predict PHOTO --config {config} --checkpoint {last} '
         '--gallery PHOTOS --out similar\n'
-        f'  m3i train CONFIG --backbone {folder} '
-        '--cfg-options data_root=FOLDER   # m3i configs lists CONFIGs'
+        f'  m3i train CONFIG --backbone {folder} --data FOLDER\n'
+        'm3i configs lists CONFIGs; its backbone has to be the one that was '
+        'pre-trained'
     )
     return backbone
 

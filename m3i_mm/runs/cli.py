@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mmengine
@@ -31,6 +31,7 @@ from .config_check import ConfigError, check_config
 from .console import describe_run
 from .explain import USER_ERRORS, explained_errors, one_line
 from .manifest import write_manifest
+from .own_data import use_backbone, use_data
 from .processes import end_processes, setup_cpu_processes
 from .reading import read_config
 from .schedules import fit_schedules
@@ -107,6 +108,19 @@ def train_parser() -> ArgumentParser:
         help='do not evaluate during the training',
     )
     parser.add_argument(
+        '--data',
+        metavar='FOLDER',
+        help='own data for a classifier (train/CLASS, val/CLASS), detector '
+        '(COCO) or segmentor (images/train, masks/train, classes.txt); the '
+        'heads follow',
+    )
+    parser.add_argument(
+        '--backbone',
+        metavar='RUN',
+        help='start the backbone from the work folder of m3i pretrain, or '
+        'from a file of m3i publish',
+    )
+    parser.add_argument(
         '--dry-run',
         action='store_true',
         help='only try everything: build, two steps, a batch of every '
@@ -140,13 +154,18 @@ def test_parser() -> ArgumentParser:
     return parser
 
 
-def load_config(args: Namespace, mode: str) -> Config:
+def load_config(
+    args: Namespace,
+    mode: str,
+    change: Callable[[Config], None] = lambda cfg: None,
+) -> Config:
     """Read the config of a command line and merge its common arguments.
 
     Args:
         args (Namespace): What :func:`train_parser` or :func:`test_parser`
             returned.
         mode (str): ``'train'`` or ``'test'``.
+        change (Callable): What else is done to it before it is checked.
 
     Returns:
         Config: The config, checked.
@@ -156,6 +175,7 @@ def load_config(args: Namespace, mode: str) -> Config:
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
+    change(cfg)
     cfg.launcher = args.launcher
     set_work_dir(cfg, args.work_dir)
     complete_dataloaders(cfg)
@@ -164,7 +184,15 @@ def load_config(args: Namespace, mode: str) -> Config:
 
 
 def _train(args: Namespace) -> None:
-    cfg = load_config(args, 'train')
+    notes: list[str] = []
+
+    def use_own(cfg: Config) -> None:
+        if args.data:
+            notes.append(use_data(cfg, args.data))
+        if args.backbone:
+            notes.append(use_backbone(cfg, args.backbone))
+
+    cfg = load_config(args, 'train', use_own)
     set_resume(cfg, args.resume)
     add_trackers(cfg, [name for name in args.track.split(',') if name])
     if args.amp:
@@ -176,7 +204,7 @@ def _train(args: Namespace) -> None:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     setup_cpu_processes(cfg)
-    notes = [scale_learning_rate(cfg), *fit_schedules(cfg)]
+    notes += [scale_learning_rate(cfg), *fit_schedules(cfg)]
     if args.dry_run:
         print('\n'.join([*notes, *check_training(cfg)]))
         return

@@ -1,0 +1,149 @@
+"""Shipped downstream configs on one's own data and backbone."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from toy.downstream import write_detection_set, write_segmentation_set
+
+from m3i_mm.runs.building import build_loader
+from m3i_mm.runs.config_check import ConfigError
+from m3i_mm.runs.own_data import use_backbone, use_data
+from m3i_mm.runs.reading import read_config, shipped_configs
+
+pytestmark = pytest.mark.openmmlab
+
+
+def shipped(start):
+    name = next(n for n in shipped_configs() if n.startswith(start))
+    cfg = read_config(name)
+    for loader in ('train_dataloader', 'val_dataloader'):
+        cfg[loader].update(num_workers=0, batch_size=1)
+    return cfg
+
+
+@pytest.fixture
+def coco(tmp_path):
+    root = tmp_path / 'coco'
+    write_detection_set(root, ['apple', 'pear'])
+    (root / 'annotations').mkdir()
+    for half in ('train', 'val'):
+        shutil.copytree(root / 'images', root / half)
+        shutil.copy(
+            root / 'instances.json',
+            root / f'annotations/instances_{half}.json',
+        )
+    (root / 'instances.json').unlink()
+    shutil.rmtree(root / 'images')
+    return root
+
+
+@pytest.fixture
+def maps(tmp_path):
+    root = tmp_path / 'maps'
+    write_segmentation_set(root / 'all')
+    for kind in ('images', 'masks'):
+        for half in ('train', 'val'):
+            shutil.copytree(root / 'all' / kind, root / kind / half)
+    shutil.rmtree(root / 'all')
+    (root / 'classes.txt').write_text('other\napple\npear\n')
+    return root
+
+
+@pytest.fixture
+def folders(tmp_path, coco):
+    root = tmp_path / 'folders'
+    for half in ('train', 'val'):
+        for name in ('cat', 'dog', 'owl'):
+            shutil.copytree(coco / 'train', root / half / name)
+    return root
+
+
+def test_detection(coco):
+    cfg = shipped('coco/mask-rcnn_internimage-t')
+    assert '2 classes (apple, pear)' in use_data(cfg, str(coco))
+    assert cfg.model.roi_head.bbox_head.num_classes == 2
+    assert cfg.model.roi_head.mask_head.num_classes == 2
+    assert cfg.val_evaluator.ann_file.endswith('instances_val.json')
+    assert cfg.val_dataloader.dataset.data_prefix.img == 'val/'
+    (sample,) = next(iter(build_loader(cfg)))['data_samples']
+    assert len(sample.gt_instances.labels) == 2
+    assert len(build_loader(cfg, 'val_dataloader').dataset) == 2
+
+
+def test_segmentation(maps):
+    cfg = shipped('ade20k/upernet_internimage-t')
+    assert '3 classes' in use_data(cfg, str(maps))
+    assert cfg.model.decode_head.num_classes == 3
+    assert cfg.model.auxiliary_head.num_classes == 3
+    loader = build_loader(cfg, 'val_dataloader')
+    sample = next(iter(loader))['data_samples'][0]
+    # 0 is a class and stays
+    assert sample.gt_sem_seg.data.unique().tolist() == [0, 1, 2]
+
+
+def test_weights_of_classes_follow(maps):
+    cfg = shipped('ade20k/mask2former')
+    use_data(cfg, str(maps))
+    weights = cfg.model.decode_head.loss_cls.class_weight
+    assert weights == [1.0, 1.0, 1.0, 0.1]
+
+
+def test_classification(folders):
+    cfg = shipped('internimage/internimage-t')
+    assert '3 classes (cat, dog, owl)' in use_data(cfg, str(folders))
+    assert cfg.model.head.num_classes == 3
+    assert cfg.data_preprocessor.num_classes == 3
+    assert cfg.val_evaluator.topk == (1,)
+    dataset = build_loader(cfg).dataset
+    assert len(dataset) == 6
+    assert list(dataset.metainfo['classes']) == ['cat', 'dog', 'owl']
+
+
+@pytest.mark.parametrize(
+    ('start', 'words'),
+    [
+        ('coco/mask-rcnn_internimage-t', 'no annotations'),
+        ('ade20k/upernet_internimage-t', r'classes\.txt is missing'),
+        ('internimage/internimage-t', 'train/ and val/ are needed'),
+        ('m3i/', 'm3i pretrain takes pictures'),
+    ],
+)
+def test_a_folder_of_another_kind(tmp_path, start, words):
+    name = next(n for n in shipped_configs() if n.startswith(start))
+    with pytest.raises(ConfigError, match=words):
+        use_data(read_config(name), str(tmp_path))
+
+
+def test_what_is_wrong_with_the_data(coco, maps, folders):
+    cfg = shipped('coco/mask-rcnn_internimage-t')
+    with pytest.raises(ConfigError, match='no folder'):
+        use_data(cfg, str(coco / 'absent'))
+    shutil.move(coco / 'train', coco / 'elsewhere')
+    with pytest.raises(ConfigError, match='is in none of the folders'):
+        use_data(cfg, str(coco))
+    path = coco / 'annotations/instances_train.json'
+    path.write_text(json.dumps([1]))
+    with pytest.raises(ConfigError, match=r'train\.json is no COCO file'):
+        use_data(cfg, str(coco))
+    shutil.move(folders / 'val/owl', folders / 'val/bat')
+    with pytest.raises(ConfigError, match='other classes than the training'):
+        use_data(shipped('internimage/internimage-t'), str(folders))
+    shutil.rmtree(maps / 'masks/val')
+    with pytest.raises(ConfigError, match='a folder val each'):
+        use_data(shipped('ade20k/upernet_internimage-t'), str(maps))
+
+
+def test_the_backbone_of_a_run(tmp_path):
+    cfg = shipped('coco/mask-rcnn_internimage-t')
+    with pytest.raises(ConfigError, match=r'no backbone-\*\.pth.*publish'):
+        use_backbone(cfg, str(tmp_path))
+    with pytest.raises(ConfigError, match='no file or folder'):
+        use_backbone(cfg, str(tmp_path / 'absent'))
+    weights = tmp_path / 'backbone-12345678.pth'
+    torch.save({}, weights)
+    for run in (tmp_path, weights):
+        assert str(weights) in use_backbone(cfg, str(run))
+        init = cfg.model.backbone.init_cfg
+        assert init == dict(type='Pretrained', checkpoint=str(weights))
