@@ -3,6 +3,7 @@
 import argparse
 
 from m3i_mm.apis.export import build_part, export_model, verify_onnx
+from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.runs.arguments import add_config_options, make_parser
 from m3i_mm.runs.reading import read_config
 
@@ -22,7 +23,9 @@ def parse_args() -> argparse.Namespace:
         'model whose backbone is to be exported',
     )
     parser.add_argument(
-        'checkpoint', nargs='?', help='weights; random ones if left out'
+        'checkpoint',
+        nargs='?',
+        help='a file that fills what is exported; random weights without it',
     )
     parser.add_argument(
         '--out',
@@ -51,14 +54,20 @@ def parse_args() -> argparse.Namespace:
         help='ONNX operator set (default: %(default)s)',
     )
     add_config_options(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not args.out.endswith(('.onnx', '.pt2')):
+        parser.error(f'--out: {args.out} ends in neither .onnx nor .pt2')
+    return args
 
 
 def main() -> None:
     """Export; compare an ONNX file with PyTorch at two image sizes."""
     args = parse_args()
     config = read_config(args.config, args.cfg_options)
-    model = build_part(config, args.part, args.checkpoint)
+    try:
+        model = build_part(config, args.part, args.checkpoint)
+    except CheckpointError as error:
+        raise SystemExit(f'error: {error}') from error
     height, width = args.image_size
     export_model(model, args.out, (height, width), args.opset)
     print(f'Written to {args.out}')

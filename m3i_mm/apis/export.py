@@ -6,13 +6,16 @@ before, as the data preprocessor of the model does in training.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from m3i_mm.checkpoints import load_weights
 from m3i_mm.models.internimage import DCNv3
 from m3i_mm.runs.building import build_model, initialize, model_settings
 
@@ -48,11 +51,14 @@ def build_part(
         config (Config): Config of a classifier, or of any model with a
             backbone, for instance a detector.
         part (str): ``'model'`` or ``'backbone'``.
-        checkpoint (str, optional): File to load, of any kind that the model
-            understands. Without it the weights are random.
+        checkpoint (str, optional): File that fills what is exported. Without
+            it the weights are random.
 
     Returns:
         nn.Module: In evaluation mode.
+
+    Raises:
+        CheckpointError: If the file leaves weights random.
     """
     settings = model_settings(config, part)
     # Weights come from the checkpoint; nothing is to be downloaded.
@@ -61,8 +67,9 @@ def build_part(
     if checkpoint is None:
         initialize(model)
     else:
-        load_checkpoint(model, checkpoint, map_location='cpu')
-    return model.eval()
+        load_weights(model, checkpoint)
+    model.eval()  # that of MMPretrain's ResNet returns nothing
+    return model
 
 
 def export_model(
@@ -92,21 +99,32 @@ def trace(model: nn.Module, image_size: tuple[int, int]) -> ExportedProgram:
 
     Args:
         model (nn.Module): Takes images (B, 3, H, W). Its DCNv3 layers are
-            switched to the ``torch`` backend, which both formats can express.
+            traced with the ``torch`` backend, which both formats can express.
         image_size (tuple[int, int]): Height and width of the example.
 
     Returns:
         ExportedProgram: With one input, ``images``.
     """
-    for module in model.modules():
-        if isinstance(module, DCNv3):
-            module.backend = 'torch'
-    return torch.export.export(
-        _Exported(model).eval(),
-        (torch.randn(2, 3, *image_size),),
-        dynamic_shapes=FREE_SHAPES,
-        strict=False,
-    )
+    with _torch_backend(model):
+        return torch.export.export(
+            _Exported(model).eval(),
+            (torch.randn(2, 3, *image_size),),
+            dynamic_shapes=FREE_SHAPES,
+            strict=False,
+        )
+
+
+@contextmanager
+def _torch_backend(model: nn.Module) -> Iterator[None]:
+    layers = [m for m in model.modules() if isinstance(m, DCNv3)]
+    backends = [layer.backend for layer in layers]
+    try:
+        for layer in layers:
+            layer.backend = 'torch'
+        yield
+    finally:
+        for layer, backend in zip(layers, backends, strict=True):
+            layer.backend = backend
 
 
 def write_program(program: ExportedProgram, path: str, opset: int) -> None:

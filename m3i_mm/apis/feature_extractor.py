@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from m3i_mm.checkpoints.fitting import ENCODER
 from m3i_mm.evaluation.extraction import predict_features, to_table
 from m3i_mm.evaluation.tables import FeatureTable
 
@@ -23,7 +24,8 @@ class FeatureExtractor:
     Args:
         model (str | Config | BaseModel): What :func:`get_model` takes, or a
             model that it returned.
-        pretrained (bool | str): See :func:`get_model`.
+        pretrained (bool | str): See :func:`get_model`; a checkpoint has to
+            fill the image encoder, backbone and neck.
         device (str, optional): See :func:`get_model`.
         image_size (int, optional): Side of the square that is cut from the
             centre. Defaults to what the config's test pipeline does.
@@ -45,7 +47,7 @@ class FeatureExtractor:
         image_size: int | None = None,
     ) -> None:
         if not isinstance(model, BaseModel):
-            model = get_model(model, pretrained, device)
+            model = get_model(model, pretrained, device, parts=ENCODER)
         self.model = model
         if image_size is None:
             self.view = evaluation_view(model._config)

@@ -15,6 +15,7 @@ import copy
 import os.path as osp
 import runpy
 import warnings
+from collections.abc import Collection
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from functools import lru_cache
@@ -113,6 +114,8 @@ def get_model(
     model: str | Config,
     pretrained: bool | str = False,
     device: str | None = None,
+    parts: Collection[str] = (),
+    new_weights: Collection[str] = (),
     **changes: Any,
 ) -> BaseModel:
     """Build a model, and load its weights if asked to.
@@ -123,6 +126,10 @@ def get_model(
         pretrained (bool | str): Path or address of a checkpoint; True for the
             published weights. Without it the weights are random.
         device (str, optional): Where to put the model. Defaults to the CPU.
+        parts (Collection[str]): Modules that the checkpoint has to fill, e.g.
+            ``('backbone',)``. Defaults to the whole model.
+        new_weights (Collection[str]): Names, prefixes or shell patterns of
+            weights that may stay random, e.g. ``('head',)``.
         **changes (Any): Entries of the model's config to replace, e.g.
             ``backbone=dict(drop_path_rate=0)``.
 
@@ -132,7 +139,8 @@ def get_model(
     Raises:
         ValueError: If the name is unknown, or ``pretrained=True`` and no
             weights are published.
-        CheckpointError: If the checkpoint is of another model.
+        CheckpointError: If the checkpoint is of another model, or leaves
+            weights random that it should fill.
         ConfigError: If there is no such config or it cannot be built.
     """
     config, entry = _find(model)
@@ -140,9 +148,14 @@ def get_model(
     if changes:
         config.merge_from_dict(dict(model=changes))
     built: BaseModel = build_model(config)
-    content = load_weights(built, weights) if weights else {}
+    content = {}
+    if weights:
+        content = load_weights(
+            built, weights, parts=parts, new_weights=new_weights
+        )
     # what the inferencers of MMPretrain look for
     built._config = config
     built._metainfo = entry
     built._dataset_meta = content.get('meta', {}).get('dataset_meta', {})
-    return built.to(device or 'cpu').eval()
+    built.to(device or 'cpu').eval()
+    return built

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from m3i_mm.checkpoints.reading import read_checkpoint
+from m3i_mm.checkpoints.fitting import fit_weights
 
-from ..engine.hooks.checkpoint_fit_hook import require_fit
 from ..runs.reading import read_config
+from .model_zoo import get_model
 from .prediction import Prediction, Predictor, read_image
 
 __all__ = ['Classifier', 'Detector', 'Segmentor', 'build_predictor']
@@ -46,10 +46,9 @@ class Detector(Predictor):
         from mmdet.apis import DetInferencer
 
         self.score_threshold = score_threshold
-        self._inferencer = DetInferencer(
+        self._inferencer = _checked(DetInferencer)(
             config, checkpoint, device, show_progress=False
         )
-        _require_weights(self._inferencer.model, checkpoint)
         self._classes = self._inferencer.model.dataset_meta['classes']
 
     def __call__(self, path: Path) -> Prediction:
@@ -110,9 +109,10 @@ class Segmentor(Predictor):
     ) -> None:
         from mmseg.apis import MMSegInferencer
 
-        self._inferencer = MMSegInferencer(config, checkpoint, device=device)
+        self._inferencer = _checked(MMSegInferencer)(
+            config, checkpoint, device=device
+        )
         self._inferencer.show_progress = False
-        _require_weights(self._inferencer.model, checkpoint)
         self._classes = self._inferencer.model.dataset_meta['classes']
 
     def __call__(self, path: Path) -> Prediction:
@@ -151,9 +151,8 @@ class Classifier(Predictor):
         from mmpretrain.visualization import UniversalVisualizer
 
         self._inferencer = ImageClassificationInferencer(
-            config, pretrained=checkpoint, device=device or get_device()
+            get_model(config, checkpoint, device or get_device())
         )
-        _require_weights(self._inferencer.model, checkpoint)
         self._visualizer = UniversalVisualizer()
 
     def __call__(self, path: Path) -> Prediction:
@@ -216,9 +215,32 @@ def build_predictor(
     )
 
 
-def _require_weights(model: Any, checkpoint: str) -> None:
-    # the inferencers load what fits and say nothing about the rest
-    require_fit(model, read_checkpoint(checkpoint), complete=True)
+def _checked(inferencer: type[Any]) -> type[Any]:
+    """Let an inferencer load a checkpoint only if it fits.
+
+    The libraries' own load what fits and say nothing about the rest.
+    """
+
+    class Checked(inferencer):  # type: ignore[misc]
+        def _init_model(
+            self, cfg: Any, weights: str | None, device: str = 'cpu'
+        ) -> Any:
+            self._source = weights
+            return super()._init_model(cfg, weights, device)
+
+        def _load_weights_to_model(
+            self, model: Any, checkpoint: dict[str, Any] | None, cfg: Any
+        ) -> None:
+            if checkpoint is not None:
+                fit = fit_weights(model, checkpoint)
+                fit.require(
+                    str(self._source),
+                    advice='Take the config that it was trained with',
+                )
+                checkpoint = {**checkpoint, 'state_dict': fit.weights}
+            super()._load_weights_to_model(model, checkpoint, cfg)
+
+    return Checked
 
 
 def _text(counts: bytes | str) -> str:

@@ -20,6 +20,7 @@ from ..evaluation.metrics.text import encode_texts, require_embedding
 from ..visualization.grid import Panel, draw_grid
 from .feature_extractor import FeatureExtractor
 from .images import list_images
+from .model_zoo import get_model
 from .prediction import Prediction, Predictor, read_image
 
 __all__ = ['ImageRetriever', 'TextRetriever']
@@ -140,7 +141,9 @@ class TextRetriever(_Retriever):
         if not texts or not all(text.strip() for text in texts):
             raise ValueError('there is no text to find, or one is empty')
         self._texts = list(texts)
-        extractor = FeatureExtractor(model, pretrained, device, image_size)
+        if not isinstance(model, BaseModel):
+            model = get_model(model, pretrained, device)
+        extractor = FeatureExtractor(model, image_size=image_size)
         features = encode_texts(
             extractor.model, build_tokenizer(tokenizer), self._texts
         )

@@ -17,6 +17,7 @@ from m3i_mm.evaluation.prompts import named_class_names, named_templates
 
 from .feature_extractor import FeatureExtractor
 from .images import Image
+from .model_zoo import get_model
 
 __all__ = ['ZeroShotClassifier']
 
@@ -59,9 +60,9 @@ class ZeroShotClassifier:
         device: str | None = None,
         image_size: int | None = None,
     ) -> None:
-        self.extractor = FeatureExtractor(
-            model, pretrained, device, image_size
-        )
+        if not isinstance(model, BaseModel):
+            model = get_model(model, pretrained, device)
+        self.extractor = FeatureExtractor(model, image_size=image_size)
         self.class_names = named_class_names(class_names)
         self.temperature = temperature
         encoder = build_tokenizer(tokenizer)

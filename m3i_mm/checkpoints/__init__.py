@@ -1,12 +1,27 @@
-"""Files of weights: reading them safely, loading them, publishing them."""
+"""Files of weights: reading them safely, loading them, publishing them.
 
-from .loading import load_weights
+==============  =============================================================
+``reading``     any file or address, without running code that it carries
+``addresses``   downloads, and the names of the libraries' zoos
+``fitting``     whether a file fits a model: one comparison, one message
+``loading``     into a model; ``init_cfg`` of every backbone
+``latest``      the checkpoint from which a run continues
+``publishing``  one encoder of a training checkpoint for others to load
+==============  =============================================================
+"""
+
+from .errors import CheckpointError, MissingCheckpointError
+from .latest import find_latest
+from .loading import install, load_weights
 from .publishing import average_checkpoints, publish
-from .reading import CheckpointError, read_checkpoint
+from .reading import read_checkpoint
 
 __all__ = [
     'CheckpointError',
+    'MissingCheckpointError',
     'average_checkpoints',
+    'find_latest',
+    'install',
     'load_weights',
     'publish',
     'read_checkpoint',

@@ -1,65 +1,105 @@
-"""Load trained weights into a model for use, and say what did not fit."""
+"""The ways by which a file enters a model."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Collection
+from typing import Any
 
-from mmengine.logging import print_log
+from mmengine.model import PretrainedInit, update_init_info
+from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import nn
 
-from .reading import CheckpointError, load_from_http, read_checkpoint
+from . import reading
+from .fitting import fit_weights
 
-__all__ = ['load_weights']
+__all__ = ['CheckedPretrainedInit', 'install', 'load_weights']
 
 
-def load_weights(model: nn.Module, checkpoint: str) -> dict:
-    """Load a checkpoint of which the image encoder must be complete.
+def load_weights(
+    model: nn.Module,
+    checkpoint: str,
+    *,
+    prefix: str | None = None,
+    parts: Collection[str] = (),
+    new_weights: Collection[str] = (),
+    advice: str = 'Take the config that it was trained with',
+) -> dict[str, Any]:
+    """Load a checkpoint that fills the model, or the named parts of it.
 
-    A pre-training checkpoint serves a classifier, a published student serves
-    M3I: what only one side has is logged. A backbone that is not wholly in
-    the file is an error, because its features would be those of random
-    weights.
+    The names in the file may be those of the model, of one that contains it,
+    or of a part of it. What the file has beyond the model is logged.
 
     Args:
         model (nn.Module): The model, changed in place.
-        checkpoint (str): Path or ``http(s)://`` address.
+        checkpoint (str): Path or address, see :func:`read_checkpoint`.
+        prefix (str, optional): Of the names that are taken from the file.
+        parts (Collection[str]): Modules that the file has to fill, e.g.
+            ``('backbone',)``; without any, the whole model.
+        new_weights (Collection[str]): Names, prefixes or shell patterns of
+            weights that are meant to stay as initialised, e.g. ``('head',)``.
+        advice (str): What to do if the file does not fit, for the error.
 
     Returns:
         dict: The content of the checkpoint.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        CheckpointError: If weights of the backbone are missing or differ in
-            shape.
+        MissingCheckpointError: If there is no such file.
+        CheckpointError: If the file cannot be read, or weights that it should
+            fill are missing or differ in shape.
     """
-    read = load_from_http if '://' in checkpoint else read_checkpoint
-    content = read(checkpoint)
-    weights = content.get('state_dict', content)
-    name = type(model).__name__
-    try:
-        result = model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f'{checkpoint} is of another model than {name}: {error}'
-        ) from error
-    prefix = 'backbone.' if hasattr(model, 'backbone') else ''
-    lacking = [key for key in result.missing_keys if key.startswith(prefix)]
-    if lacking:
-        raise CheckpointError(
-            f'{checkpoint} lacks {len(lacking)} weights of {name}, the first '
-            f'is {lacking[0]!r}. The first names there: '
-            f'{", ".join(list(weights)[:3])}'
-        )
-    for keys, what in (
-        (result.missing_keys, 'not in the file, left as initialised'),
-        (result.unexpected_keys, 'in the file, but not in the model'),
-    ):
-        if keys:
-            parts = sorted({key.split('.')[0] for key in keys})
-            print_log(
-                f'{checkpoint}: {len(keys)} weights of {", ".join(parts)} '
-                f'are {what}',
-                logger='current',
-                level=logging.WARNING,
-            )
+    content = reading.read_checkpoint(checkpoint)
+    fit = fit_weights(model, content, prefix)
+    fit.require(
+        checkpoint, parts=parts, new_weights=new_weights, advice=advice
+    )
+    fit.apply()
     return content
+
+
+class CheckedPretrainedInit(PretrainedInit):
+    """``init_cfg=dict(type='Pretrained', ...)`` that fills the whole module.
+
+    MMEngine's own loads what fits and warns about the rest; with it any file
+    gives a model of random weights.
+
+    Args:
+        checkpoint (str): Path or address, see :func:`read_checkpoint`.
+        prefix (str, optional): Of the names that are taken from the file.
+        map_location (str): Has no effect: the weights go where the module is.
+        new_weights (Collection[str]): See :func:`load_weights`.
+
+    Raises:
+        MissingCheckpointError: If there is no such file.
+        CheckpointError: If the file cannot be read or does not fit.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str,
+        prefix: str | None = None,
+        map_location: str = 'cpu',
+        new_weights: Collection[str] = (),
+    ) -> None:
+        super().__init__(checkpoint, prefix, map_location)
+        self.new_weights = new_weights
+
+    def __call__(self, module: nn.Module) -> None:
+        """Load the file into a module."""
+        load_weights(
+            module,
+            self.checkpoint,
+            prefix=self.prefix,
+            new_weights=self.new_weights,
+            advice='Give a file of this module, or name what is to start anew '
+            "in init_cfg=dict(type='Pretrained', ..., new_weights=[...])",
+        )
+        if hasattr(module, '_params_init_info'):
+            update_init_info(module, init_info=self._get_init_info())
+
+
+def install() -> None:
+    """Make MMEngine read and load files as this package does."""
+    reading.install()
+    WEIGHT_INITIALIZERS.register_module(
+        'Pretrained', force=True, module=CheckedPretrainedInit
+    )

@@ -19,7 +19,9 @@ from torch import Tensor
 
 from m3i_mm.version import __version__
 
-from .reading import CheckpointError, read_checkpoint
+from .errors import CheckpointError
+from .fitting import compare, weights_of
+from .reading import read_checkpoint
 
 __all__ = ['FORMATS', 'PARTS', 'average_checkpoints', 'extract', 'publish']
 
@@ -74,14 +76,15 @@ def publish(
 ) -> str:
     """Write one encoder of a training checkpoint to a file of its own.
 
-    ========== ============================= ===============================
-    format     names                         loads by
-    ========== ============================= ===============================
-    mmpretrain ``backbone.*``, ``neck.*``    ``load_from`` of a classifier,
-                                             ``Pretrained`` with a ``prefix``
-    backbone   as in the backbone            ``Pretrained``, no prefix
-    safetensors as in the backbone           ``Pretrained``, any library
-    ========== ============================= ===============================
+    =========== ======================= =====================================
+    format      names                   loads by
+    =========== ======================= =====================================
+    backbone    as in the backbone      ``init_cfg`` of a backbone, here and
+                                        in any OpenMMLab project
+    safetensors as in the backbone      the same, and other libraries
+    mmpretrain  ``backbone.*, neck.*``  the same, and ``load_from`` of a
+                                        classifier with ``new_weights='head'``
+    =========== ======================= =====================================
 
     The optimizer, the log and everything else of the training is left out,
     and the file can be read without trusting it.
@@ -100,7 +103,7 @@ def publish(
         CheckpointError: If the checkpoint does not hold the part.
     """
     content = read_checkpoint(checkpoint)
-    state_dict = content.get('state_dict', content)
+    state_dict = weights_of(content)
     meta = content.get('meta', {})
     weights = extract(state_dict, part, format == 'mmpretrain')
     facts = {
@@ -131,8 +134,12 @@ def _save(weights: dict[str, Tensor], meta: dict[str, Any], path: str) -> None:
     if path.endswith('.safetensors'):
         from safetensors.torch import save_file
 
+        # it makes files that nobody else may read
+        open(path, 'wb').close()
+        mode = os.stat(path).st_mode
         # Other libraries look for the key `format`
         save_file(weights, path, metadata={'format': 'pt', **meta})
+        os.chmod(path, mode)
     else:
         torch.save(dict(meta=meta, state_dict=weights), path)
 
@@ -152,24 +159,20 @@ def average_checkpoints(checkpoints: Sequence[str], out: str) -> None:
     """
     total: dict[str, Tensor] = {}
     for path in checkpoints:
-        content = read_checkpoint(path)
-        weights = content.get('state_dict', content)
+        weights = weights_of(read_checkpoint(path))
         if not total:
-            total = {key: torch.zeros_like(w) for key, w in weights.items()}
             total = {
-                key: value.double() if value.is_floating_point() else value
-                for key, value in total.items()
-            }
-        for key in total.keys() | weights.keys():
-            if (
-                key not in total
-                or key not in weights
-                or total[key].shape != weights[key].shape
-            ):
-                raise CheckpointError(
-                    f'{path} cannot be averaged with {checkpoints[0]}: '
-                    f'{key!r} is missing in one of them or differs in shape'
+                key: torch.zeros_like(
+                    w, dtype=torch.double if w.is_floating_point() else None
                 )
+                for key, w in weights.items()
+            }
+        comparison = compare(total, weights)
+        if len(comparison.matched) < len(total | weights):
+            raise CheckpointError(
+                f'{path} cannot be averaged with {checkpoints[0]}: '
+                f'{comparison.describe(total | weights)}'
+            )
         for key, value in weights.items():
             if value.is_floating_point():
                 total[key] += value.double() / len(checkpoints)

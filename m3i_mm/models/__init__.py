@@ -4,7 +4,7 @@
 are not imported here; configs name their classes by the full path.
 """
 
-from m3i_mm.checkpoints import reading
+from m3i_mm.checkpoints import install
 
 from .backbones import *  # noqa: F403
 from .internimage import *  # noqa: F403
@@ -12,4 +12,4 @@ from .losses import *  # noqa: F403
 from .necks import *  # noqa: F403
 from .pretrainers import *  # noqa: F403
 
-reading.install()
+install()

@@ -166,5 +166,6 @@ def build_runner(cfg: Config) -> Any:
     else:
         runner = QuietRunner.from_cfg(cfg)
     runner.register_hook(AnnotationHook())
-    runner.register_hook(CheckpointFitHook())
+    if not any(isinstance(hook, CheckpointFitHook) for hook in runner.hooks):
+        runner.register_hook(CheckpointFitHook())
     return runner

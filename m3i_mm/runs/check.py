@@ -18,8 +18,8 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 
+from m3i_mm.checkpoints.fitting import fit_weights
 from m3i_mm.checkpoints.reading import read_checkpoint
-from m3i_mm.engine.hooks.checkpoint_fit_hook import require_fit
 from m3i_mm.registry import LOOPS
 
 from .building import build_runner
@@ -89,7 +89,7 @@ class _Check:
         folder = self.runner.work_dir
         self.runner.save_checkpoint(folder, 'check.pth')
         path = osp.join(folder, 'check.pth')
-        require_fit(self.runner.model, read_checkpoint(path), complete=True)
+        fit_weights(self.runner.model, read_checkpoint(path)).require(path)
         return f'a checkpoint: {osp.getsize(path) / 2**20:.0f} MiB, reads back'
 
 

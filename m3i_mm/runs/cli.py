@@ -15,7 +15,7 @@ import mmengine
 from mmengine.config import Config
 from mmengine.evaluator import DumpResults, Evaluator
 
-from m3i_mm.checkpoints.reading import install
+from m3i_mm.checkpoints import install
 
 from .arguments import add_config_options, make_parser
 from .building import build_runner

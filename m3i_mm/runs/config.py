@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 
+from m3i_mm.checkpoints.latest import find_latest, require_intact
+
 from .config_check import ConfigError
 from .processes import world_size
 
@@ -40,20 +42,30 @@ def set_work_dir(cfg: Config, work_dir: str | None) -> None:
 def set_resume(cfg: Config, resume: str | None) -> None:
     """Set the checkpoint to continue from.
 
+    In a work folder without a checkpoint a run starts as without
+    ``--resume``, from ``load_from`` if the config has one.
+
     Args:
         cfg (Config): The config, changed in place.
         resume (str | None): ``'auto'`` for the last checkpoint in the work
             folder, or the path of one.
 
     Raises:
-        ConfigError: If the path does not exist.
+        CheckpointError: If the checkpoint is missing or damaged. It names
+            the one before.
     """
     if resume is None:
         return
+    if resume == 'auto':
+        latest = find_latest(cfg.work_dir)
+        if latest is None:
+            cfg.resume = False
+            return
+        resume = latest
+    elif '://' not in resume:
+        require_intact(resume)
     cfg.resume = True
-    cfg.load_from = None if resume == 'auto' else resume
-    if resume != 'auto' and '://' not in resume and not osp.isfile(resume):
-        raise ConfigError(f'--resume: there is no checkpoint {resume!r}')
+    cfg.load_from = resume
 
 
 def enable_mixed_precision(cfg: Config) -> None:

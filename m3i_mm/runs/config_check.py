@@ -28,6 +28,7 @@ _KEYS_READ_FROM_CFG = {
     'find_unused_parameters',
     'launcher',
     'model_wrapper_cfg',
+    'new_weights',
     'runner_type',
     'sync_bn',
     'work_dir',

@@ -2,8 +2,8 @@
 
 from argparse import ArgumentParser
 
+from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.checkpoints.publishing import average_checkpoints
-from m3i_mm.checkpoints.reading import CheckpointError
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
         parser.error('an average needs at least two checkpoints')
     try:
         average_checkpoints(args.checkpoints, args.out)
-    except (CheckpointError, FileNotFoundError) as error:
+    except CheckpointError as error:
         raise SystemExit(f'error: {error}') from error
 
 

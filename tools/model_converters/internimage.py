@@ -8,6 +8,7 @@ files, and classifiers of fewer classes.
 
 import argparse
 
+from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.models.internimage.conversion import (
     STYLES,
     convert_internimage,
@@ -29,7 +30,7 @@ def parse_args() -> argparse.Namespace:
         choices=sorted(STYLES),
         default='mmpretrain',
         help='names of the parameters: of the authors, of '
-        "MMPretrain's ImageClassifier, or of the backbone alone "
+        "MMPretrain's ImageClassifier, of M3I, or of the backbone alone "
         '(default: %(default)s)',
     )
     parser.add_argument(
@@ -49,9 +50,12 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Convert and say what was written."""
     args = parse_args()
-    count = convert_internimage(
-        args.source, args.target, args.style, args.class_map, args.trust
-    )
+    try:
+        count = convert_internimage(
+            args.source, args.target, args.style, args.class_map, args.trust
+        )
+    except CheckpointError as error:
+        raise SystemExit(f'error: {error}') from error
     print(f'{count} tensors written to {args.target}')
 
 

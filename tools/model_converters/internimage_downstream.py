@@ -11,7 +11,7 @@ import argparse
 
 import torch
 
-from m3i_mm.checkpoints.reading import read_checkpoint
+from m3i_mm.checkpoints import CheckpointError, read_checkpoint
 from m3i_mm.models.internimage.released_detectors import (
     check_names,
     convert_downstream,
@@ -43,6 +43,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Convert one file."""
     args = parse_args()
+    try:
+        convert(args)
+    except CheckpointError as error:
+        raise SystemExit(f'error: {error}') from error
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Convert, check against the config, and write."""
     state_dict = convert_downstream(
         read_checkpoint(args.source, trust=args.trust)
     )

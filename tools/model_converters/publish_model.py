@@ -1,7 +1,7 @@
 """Write one encoder of a training checkpoint to a file for others to load."""
 
+from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.checkpoints.publishing import FORMATS, PARTS, publish
-from m3i_mm.checkpoints.reading import CheckpointError
 from m3i_mm.runs.arguments import make_parser
 
 
@@ -27,14 +27,15 @@ def main() -> None:
         '--format',
         choices=FORMATS,
         default='backbone',
-        help='mmpretrain: names with "backbone."; backbone: without, loads '
-        'by init_cfg=dict(type="Pretrained", checkpoint=...); safetensors: '
-        'the same for any library (default: %(default)s)',
+        help='backbone: names of the backbone; safetensors: the same, for any '
+        'library; mmpretrain: with "backbone." and "neck." in front. Each '
+        'loads by init_cfg=dict(type="Pretrained", checkpoint=...) of a '
+        'backbone (default: %(default)s)',
     )
     args = parser.parse_args()
     try:
         print(publish(args.checkpoint, args.out, args.part, args.format))
-    except (CheckpointError, FileNotFoundError) as error:
+    except CheckpointError as error:
         raise SystemExit(f'error: {error}') from error
 
 

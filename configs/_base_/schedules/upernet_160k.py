@@ -26,5 +26,6 @@ param_scheduler = [
 auto_scale_lr = dict(enable=False, base_batch_size=16)
 default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=3, save_best='mIoU'),
+    checkpoint_fit=dict(type='m3i_mm.CheckpointFitHook'),
     class_count=dict(type='m3i_mm.ClassCountHook'),
 )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from collections import OrderedDict
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
-from torch import nn
-from torch.distributed.fsdp import FullyShardedDataParallel
+from mmengine.runner import BaseLoop
 
-from m3i_mm.checkpoints.reading import CheckpointError
+from m3i_mm.checkpoints.fitting import fit_weights
+from m3i_mm.registry import HOOKS
 
-from ...registry import HOOKS
-
-__all__ = ['CheckpointFitHook', 'require_fit']
+__all__ = ['CheckpointFitHook']
 
 
 @HOOKS.register_module()
@@ -22,82 +19,65 @@ class CheckpointFitHook(Hook):
     """Compare a checkpoint with the model before its weights are loaded.
 
     MMEngine loads what fits and warns about the rest, so the checkpoint of
-    another model gives an untrained one. Here it is an error if nothing fits,
-    and if anything is missing or differs in shape when a training is resumed.
+    another model gives an untrained one. Here a weight that is missing or
+    differs in shape is an error. A training that starts from ``load_from``
+    may leave weights out, but only those that the config names::
+
+        new_weights = ['head']  # names, prefixes or shell patterns
+
+    and the rows of classes of its heads, if the data has another number of
+    them. Both are logged. ``tools/train.py`` and ``tools/test.py`` add the
+    hook.
 
     Raises:
-        CheckpointError: Names the model, a parameter and what the checkpoint
-            has instead.
+        CheckpointError: Names the file, the model, what is missing or differs,
+            and what to do.
     """
 
-    # After hooks that rearrange a checkpoint
-    priority = 'LOWEST'
+    # Other hooks expect the weights under the names of the model
+    priority = 'VERY_HIGH'
 
     def after_load_checkpoint(
         self, runner: Any, checkpoint: dict[str, Any]
     ) -> None:
-        """Check the names and shapes of the weights.
+        """Check the weights, and give them the names of the model.
 
         Args:
             runner (Runner): The runner that loads the checkpoint.
-            checkpoint (dict): The file's content.
+            checkpoint (dict): The file's content; ``state_dict`` is replaced.
         """
-        model = runner.model
-        # Only FSDP itself puts its shards together, on the first process
-        if is_model_wrapper(model) and not isinstance(
-            model, FullyShardedDataParallel
-        ):
-            model = model.module
-        require_fit(model, checkpoint, runner.cfg.get('resume', False))
-
-
-def require_fit(
-    model: nn.Module, checkpoint: dict[str, Any], complete: bool
-) -> None:
-    """Check that a checkpoint is one of this model.
-
-    Args:
-        model (nn.Module): The model.
-        checkpoint (dict): The file's content.
-        complete (bool): Whether every weight must fit, or any is enough.
-
-    Raises:
-        CheckpointError: Names the model, a parameter and what the checkpoint
-            has instead.
-    """
-    given = {
-        re.sub('^module.', '', name): tuple(value.shape)
-        for name, value in _weights(model, checkpoint).items()
-        if hasattr(value, 'shape')
-    }
-    wanted = {
-        name: tuple(value.shape) for name, value in model.state_dict().items()
-    }
-    differing = [
-        name for name, shape in wanted.items() if given.get(name) != shape
-    ]
-    if not differing or (not complete and len(differing) < len(wanted)):
-        return
-    example = differing[0]
-    found = given.get(example, 'nothing')
-    raise CheckpointError(
-        f'The checkpoint is of another model: of {len(wanted)} weights '
-        f'of {type(model).__name__} it fits '
-        f'{len(wanted) - len(differing)}. {example!r} has the shape '
-        f'{wanted[example]}, in the checkpoint it is {found}. '
-        f'The first names there: {", ".join(list(given)[:3])}'
-    )
-
-
-def _weights(model: nn.Module, checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """The weights under the names that the model will be given.
-
-    A backbone may know the names of its authors' files; MMPretrain's models
-    ask it to rename them, by this method, when they load.
-    """
-    weights = dict(checkpoint.get('state_dict', checkpoint))
-    backbone = getattr(model, 'backbone', None)
-    rename = getattr(backbone, '_checkpoint_filter', None)
-    if rename is not None:
-        rename(weights, '', {}, False, [], [], [])
-    return weights
+        source = runner._load_from or 'The checkpoint'
+        fit = fit_weights(runner.model, checkpoint)
+        new_weights = runner.cfg.get('new_weights', ())
+        if runner._resume:
+            anew = fit.require(
+                source,
+                advice='A run is resumed with the config it was started with; '
+                'load_from=FILE starts another one from its weights',
+            )
+        elif isinstance(getattr(runner, '_train_loop', None), BaseLoop):
+            anew = fit.require(
+                source,
+                new_weights=new_weights,
+                new_classes=True,
+                advice='load_from fills the whole model but for what '
+                '--cfg-options new_weights=NAME names; '
+                'model.backbone.init_cfg.checkpoint fills the backbone',
+            )
+        else:
+            anew = fit.require(
+                source,
+                new_weights=new_weights,
+                advice='Take the config that it was trained with',
+            )
+        # what was said already is not for MMEngine to list once more
+        left_over = set(fit.comparison.left_over)
+        weights = OrderedDict(
+            (name, value)
+            for name, value in fit.weights.items()
+            if name not in left_over
+        )
+        weights.update((name, fit.own[name]) for name in anew)
+        given = checkpoint.get('state_dict')
+        weights._metadata = getattr(given, '_metadata', OrderedDict())  # type: ignore[attr-defined]
+        checkpoint['state_dict'] = weights

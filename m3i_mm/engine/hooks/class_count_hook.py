@@ -9,8 +9,6 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
-from m3i_mm.checkpoints.reading import CheckpointError
-
 from ...registry import HOOKS
 
 __all__ = ['ClassCountHook']
@@ -33,38 +31,15 @@ def _heads(model: nn.Module) -> Iterator[tuple[str, int]]:
 
 @HOOKS.register_module()
 class ClassCountHook(Hook):
-    """Compare the classes of the data, of the heads and of the checkpoint.
+    """Compare the classes of the data with those of the heads.
 
     A detector or segmentor whose head has another number of classes than the
-    data set trains on wrong labels, and MMEngine skips the weights of a
-    checkpoint that do not fit with a warning. Fine-tuning to other classes
-    does that on purpose; an evaluation never.
+    data set trains on wrong labels. Whether a checkpoint has the classes of
+    the heads is for ``CheckpointFitHook``.
 
     Raises:
         ValueError: If a head and a data set have different numbers of classes.
-        CheckpointError: If a checkpoint is evaluated of which weights do not
-            fit.
     """
-
-    def __init__(self) -> None:
-        self._unfit: list[str] = []
-
-    def after_load_checkpoint(
-        self, runner: Any, checkpoint: dict[str, Any]
-    ) -> None:
-        """Remember which weights do not fit.
-
-        Args:
-            runner (Runner): The runner that loads the checkpoint.
-            checkpoint (dict): The file's content.
-        """
-        given = checkpoint.get('state_dict', checkpoint)
-        given = {k.removeprefix('module.'): v for k, v in given.items()}
-        self._unfit = [
-            f'{name} {tuple(given[name].shape)}, not {tuple(value.shape)}'
-            for name, value in _unwrap(runner.model).state_dict().items()
-            if name in given and given[name].shape != value.shape
-        ]
 
     def before_train(self, runner: Any) -> None:
         """Compare the heads with the training set.
@@ -83,18 +58,12 @@ class ClassCountHook(Hook):
         self._compare(runner, runner.val_dataloader)
 
     def before_test(self, runner: Any) -> None:
-        """Compare the heads with the test set and the checkpoint.
+        """Compare the heads with the test set.
 
         Args:
             runner (Runner): The runner.
         """
         self._compare(runner, runner.test_dataloader)
-        if self._unfit:
-            raise CheckpointError(
-                f'{len(self._unfit)} weights of the checkpoint do not fit '
-                f'the model: {", ".join(self._unfit[:3])}. Evaluate it with '
-                'the config it was trained with'
-            )
 
     @staticmethod
     def _compare(runner: Any, loader: Any) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -26,11 +27,7 @@ from m3i_mm.registry import MODELS
 from .archs import get_arch
 from .dcnv3 import DCNv3
 from .layers import Stage, Stem
-from .released_loading import (
-    adapt_to_backbone,
-    adapt_to_classifier,
-    fits,
-)
+from .released_loading import adapt_to_backbone, adapt_to_classifier
 
 __all__ = ['InternImage']
 
@@ -103,6 +100,8 @@ class InternImage(BaseModule):
             for index, part in enumerate(rates.split(depths))
         )
         self._freeze_stages()
+        self._register_load_state_dict_pre_hook(self._adapt)
+        self._last_report = ''
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Compute the feature maps.
@@ -207,26 +206,24 @@ class InternImage(BaseModule):
         depth, _ = self.get_layer_depth(param_name, prefix)
         return min(max(depth - 1, 0), last), last + 1
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        *arguments: Any,
-    ) -> None:
+    def _adapt(self, state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
         """Let files of the authors load; raise if the backbone is not there.
 
         That holds for non-strict loads too, whose warnings go unread.
         """
-        own = self.state_dict()
-        if not fits(own, state_dict, prefix):
-            adapt_to_backbone(own, state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *arguments)
+        self._log(adapt_to_backbone(self.state_dict(), state_dict, prefix))
 
     def _checkpoint_filter(
         self, state_dict: dict[str, Any], prefix: str, *_: Any
     ) -> None:
         """Do the same for a classifier; MMPretrain's hook."""
-        adapt_to_classifier(state_dict, prefix)
+        self._log(adapt_to_classifier(state_dict, prefix))
+
+    def _log(self, report: str) -> None:
+        # a file is tried before it is loaded, and named once
+        if report and report != self._last_report:
+            print_log(report, logger='current')
+        self._last_report = report or self._last_report
 
     def _freeze_stages(self) -> None:
         if self.frozen_stages < 0:

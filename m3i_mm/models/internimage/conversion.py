@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from m3i_mm.checkpoints.reading import CheckpointError, read_checkpoint
+from m3i_mm.checkpoints.errors import CheckpointError
+from m3i_mm.checkpoints.reading import read_checkpoint
 
+from .released_m3i import m3i_names
 from .released_names import (
     BACKBONE_PARTS,
     classifier_names,
@@ -28,13 +30,17 @@ def _mmpretrain(state: dict[str, Tensor]) -> dict[str, Any]:
     return dict(meta={}, state_dict=classifier_names(state))
 
 
+def _m3i(state: dict[str, Tensor]) -> dict[str, Any]:
+    return dict(meta={}, state_dict=m3i_names(state))
+
+
 def _backbone(state: dict[str, Tensor]) -> dict[str, Any]:
     kept = {k: v for k, v in state.items() if k.startswith(BACKBONE_PARTS)}
     return dict(meta={}, state_dict=kept)
 
 
 STYLES: dict[str, Callable[[dict[str, Tensor]], dict[str, Any]]] = dict(
-    official=_official, mmpretrain=_mmpretrain, backbone=_backbone
+    official=_official, mmpretrain=_mmpretrain, m3i=_m3i, backbone=_backbone
 )
 
 
@@ -87,6 +93,7 @@ def convert_internimage(
             tensors are written flat in that format, else by torch.
         style (str): ``'official'``: backbone and head under the authors'
             names. ``'mmpretrain'``: for MMPretrain's ``ImageClassifier``.
+            ``'m3i'``: for M3I, whose text decoder gets the pooling.
             ``'backbone'``: the backbone alone.
         class_map (str, optional): See :func:`select_classes`.
         trust (bool): See :func:`m3i_mm.checkpoints.reading.read_checkpoint`.

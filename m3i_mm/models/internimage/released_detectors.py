@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from m3i_mm.checkpoints.reading import CheckpointError
+from m3i_mm.checkpoints.errors import CheckpointError
+from m3i_mm.checkpoints.fitting import compare, weights_of
 
 __all__ = ['check_names', 'convert_downstream']
 
@@ -91,7 +92,7 @@ def convert_downstream(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         CheckpointError: If the file is no detector or segmentor, or a split
             feed-forward network is incomplete.
     """
-    tensors = checkpoint.get('state_dict', checkpoint)
+    tensors = weights_of(checkpoint)
     if not any(name.startswith('backbone.') for name in tensors):
         raise CheckpointError(
             'The checkpoint is no detector or segmentor: no name starts with '
@@ -155,25 +156,11 @@ def check_names(
         CheckpointError: If names are missing or left over or shapes differ. It
             tells the number of each and the first of them.
     """
-    wanted = {k: tuple(v.shape) for k, v in model.state_dict().items()}
-    given = {k: tuple(v.shape) for k, v in state_dict.items()}
-    problems = {
-        'missing': sorted(wanted.keys() - given.keys()),
-        'left over': sorted(given.keys() - wanted.keys()),
-        'of another shape': [
-            f'{name} {given[name]}, not {shape}'
-            for name, shape in wanted.items()
-            if given.get(name, shape) != shape
-        ],
-    }
-    text = '; '.join(
-        f'{len(names)} {problem}: {", ".join(names[:3])}'
-        for problem, names in problems.items()
-        if names
-    )
-    if text:
+    own = model.state_dict()
+    problems = compare(own, state_dict).describe({**own, **state_dict})
+    if problems:
         raise CheckpointError(
             f'The checkpoint is not that of this {type(model).__name__}: '
-            f'{text}. Check the size of the backbone and the number of '
+            f'{problems}. Check the size of the backbone and the number of '
             'classes of the config'
         )

@@ -1,7 +1,7 @@
 """Fit the content of a checkpoint to an InternImage that loads it.
 
-A module's ``load_state_dict`` calls these functions first, so every way of
-loading passes here: ``init_cfg``, ``load_from`` and ``load_checkpoint``.
+They are called by load hooks of the modules, so every way of loading passes
+here: ``init_cfg``, ``load_from``, ``load_checkpoint``, ``load_state_dict``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor
 
-from m3i_mm.checkpoints.reading import CheckpointError
+from m3i_mm.checkpoints.errors import CheckpointError
+from m3i_mm.checkpoints.fitting import compare
 
 from .released_names import (
     ANCHOR,
@@ -26,35 +26,14 @@ from .released_names import (
     unwrap,
 )
 
-__all__ = ['adapt_to_backbone', 'adapt_to_classifier', 'fits']
-
-
-def fits(
-    own: Mapping[str, Tensor], state_dict: Mapping[str, Any], prefix: str
-) -> bool:
-    """Whether a file already has a backbone's names and shapes.
-
-    Args:
-        own (Mapping[str, Tensor]): Parameters of the backbone.
-        state_dict (Mapping): What the file holds.
-        prefix (str): Prefix of the backbone within the loaded model.
-
-    Returns:
-        bool: True if nothing is missing, surplus or of another shape.
-    """
-    shapes = {prefix + name: tensor.shape for name, tensor in own.items()}
-    return shapes == {
-        name: getattr(value, 'shape', None)
-        for name, value in state_dict.items()
-        if name.startswith(prefix)
-    }
+__all__ = ['adapt_to_backbone', 'adapt_to_classifier']
 
 
 def adapt_to_backbone(
     own: Mapping[str, Tensor],
     state_dict: MutableMapping[str, Any],
     prefix: str,
-) -> None:
+) -> str:
     """Rename, in place, the entries of a file for a backbone.
 
     Args:
@@ -63,21 +42,24 @@ def adapt_to_backbone(
             has exactly the parameters of the backbone.
         prefix (str): Prefix of the backbone within the loaded model.
 
+    Returns:
+        str: What was matched, renamed and left out; empty if the file has the
+        names of the backbone.
+
     Raises:
         CheckpointError: If nothing or only a part of the backbone is there,
             or belongs to another variant.
     """
-    entries = {
-        name.removeprefix(prefix): value
-        for name, value in state_dict.items()
-        if name.startswith(prefix)
-    }
+    entries = _under(state_dict, prefix)
     if not entries and prefix:
         raise CheckpointError(
             f'The checkpoint has nothing under {prefix!r}. If it is a '
             'backbone or a classifier, load it by init_cfg=dict(type='
             "'Pretrained', checkpoint=...) of the backbone, not by load_from"
         )
+    comparison = compare(own, entries)
+    if len(comparison.matched) == len(own) == len(entries):
+        return ''
     official = official_names(entries)
     # A composite backbone leaves out the stem of its second network.
     parts = {part_of(name) for name in own}
@@ -87,31 +69,41 @@ def adapt_to_backbone(
     for name in entries:
         del state_dict[prefix + name]
     state_dict.update({prefix + name: found[name] for name in own})
-    _report(unwrap(entries), official, found, scale_added)
+    return _report(unwrap(entries), official, found, scale_added)
+
+
+def _under(state_dict: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in state_dict.items()
+        if name.startswith(prefix)
+    }
 
 
 def adapt_to_classifier(
     state_dict: MutableMapping[str, Any], prefix: str
-) -> None:
+) -> str:
     """Rename, in place, the entries of a file for a classifier.
 
     Args:
         state_dict (MutableMapping): What the file holds.
         prefix (str): Prefix of the classifier within the loaded model.
+
+    Returns:
+        str: As :func:`adapt_to_backbone`.
+
+    Raises:
+        CheckpointError: If the file holds no InternImage, or several.
     """
     if f'{prefix}backbone.{ANCHOR}' in state_dict:
-        return
-    entries = {
-        name.removeprefix(prefix): value
-        for name, value in state_dict.items()
-        if name.startswith(prefix)
-    }
+        return ''
+    entries = _under(state_dict, prefix)
     official = official_names(entries)
     renamed = classifier_names(official)
     for name in entries:
         del state_dict[prefix + name]
     state_dict.update({prefix + k: v for k, v in renamed.items()})
-    _report(unwrap(entries), official, official)
+    return _report(unwrap(entries), official, official)
 
 
 def _add_layer_scale(
@@ -126,30 +118,16 @@ def _add_layer_scale(
 
 
 def _check(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-    missing = [name for name in own if name not in found]
-    surplus = [name for name in found if name not in own]
-    unequal = [
-        f'{name} {tuple(found[name].shape)}, not {tuple(tensor.shape)}'
-        for name, tensor in own.items()
-        if name in found and found[name].shape != tensor.shape
-    ]
-    if not (missing or surplus or unequal):
+    comparison = compare(own, found)
+    problems = comparison.describe({**own, **found})
+    if not problems:
         return
-    problems = {
-        'It lacks': missing,
-        'It has, and the model has not,': surplus,
-        'Of another shape are': unequal,
-    }
-    text = '. '.join(
-        f'{problem} {len(names)} parameters: {", ".join(names[:3])} ...'
-        for problem, names in problems.items()
-        if names
-    )
+    surplus = comparison.left_over
     if surplus and all('.gamma' in name for name in surplus):
-        text += '. Give the model a layer scale: layer_scale=1.0'
+        problems += '. Give the model a layer scale: layer_scale=1.0'
     raise CheckpointError(
         f'The checkpoint looks like {describe(found)} and does not fit the '
-        f'InternImage, which is {describe(own)}. {text}'
+        f'InternImage, which is {describe(own)}: {problems}'
     )
 
 
@@ -158,8 +136,8 @@ def _report(
     official: Mapping[str, Tensor],
     used: Mapping[str, Tensor],
     scale_added: bool = False,
-) -> None:
-    """Log what was matched, renamed and left out."""
+) -> str:
+    """Say what was matched, renamed and left out."""
     known = {id(tensor) for tensor in official.values()}
     matched = [name for name in official if name in used]
     renamed = sum(name not in tensors for name in matched)
@@ -173,4 +151,4 @@ def _report(
     )
     if scale_added:
         message += '; layer scale, which the file has not, is 1'
-    print_log(message, logger='current')
+    return message

@@ -29,7 +29,8 @@ from typing import Any
 
 from torch import Tensor
 
-from m3i_mm.checkpoints.reading import CheckpointError
+from m3i_mm.checkpoints.errors import CheckpointError
+from m3i_mm.checkpoints.fitting import TEACHER
 
 from .archs import ARCHS
 
@@ -54,7 +55,6 @@ HEAD_PARTS = (
 )
 # The name by which a file is recognised, and by which its prefix is found.
 ANCHOR = 'patch_embed.conv1.weight'
-TEACHER = re.compile(r'(^|[._])(mm|momentum|ema|teacher|target)([._]|$)')
 RENAMES = (
     (re.compile(r'\.layer_scale([12])$'), r'.gamma\1'),
     (re.compile(r'^(?:clip\.classifier_ln|fc_norm)\.(?=\D)'), 'fc_norm.0.'),

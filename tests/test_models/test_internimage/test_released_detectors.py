@@ -294,9 +294,9 @@ def test_other_classes_are_named():
     with pytest.raises(CheckpointError) as error:
         check_names(state, model)
     for part in (
-        '1 missing: level_embed',
-        '1 left over: surplus',
-        '(1203, 256), not (80, 256)',
+        "it lacks 1: 'level_embed'",
+        "1 more are in it: 'surplus'",
+        'has the shape (80, 256), in the file (1203, 256)',
         'number of classes',
     ):
         assert part in str(error.value)

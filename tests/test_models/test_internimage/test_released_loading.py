@@ -217,12 +217,12 @@ def test_loader_reports_what_it_did(file, caplog):
         ),
         (InternImage(TINY), dict(state_dict={}), 'no InternImage'),
         ('tiny', 'tiny', r'8 channels, depths 1-1-2-1.*64 channels'),
-        (InternImage(TINY), 'partial', r'lacks 1 parameters: levels\.3\.norm'),
-        (InternImage(TINY), 'small', r'has not, 10 parameters.*layer_scale=1'),
+        (InternImage(TINY), 'partial', r"lacks 1: 'levels\.3\.norm"),
+        (InternImage(TINY), 'small', r'10 more are in it: .*layer_scale=1'),
         (
             InternImage(dict(TINY, groups=(2, 4, 8, 16))),
             'tiny',
-            r'Of another shape are 20 parameters: levels\.0\.blocks\.0\.dcn\.',
+            r"20 differ in shape: 'levels\.0\.blocks\.0\.dcn\.",
         ),
     ],
 )

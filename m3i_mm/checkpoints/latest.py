@@ -1,0 +1,102 @@
+"""Which checkpoint of a work folder a run continues from."""
+
+from __future__ import annotations
+
+import os.path as osp
+import re
+from glob import escape, glob
+
+from mmengine.logging import print_log
+
+from .errors import CheckpointError
+from .reading import check_file
+
+__all__ = ['find_latest', 'require_intact']
+
+POINTER = 'last_checkpoint'
+# what MMEngine's CheckpointHook writes
+SAVED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+
+
+def find_latest(work_dir: str) -> str | None:
+    """Find the checkpoint that a work folder says is its last.
+
+    The folder may have been moved or copied since. If it does not say which,
+    because the process was killed just then, the newest file is taken.
+
+    Args:
+        work_dir (str): The work folder.
+
+    Returns:
+        str | None: The path; None if the folder holds no checkpoint.
+
+    Raises:
+        CheckpointError: If the last checkpoint is not there or damaged. It
+            names the one before.
+    """
+    pointer = osp.join(work_dir, POINTER)
+    named = ''
+    if osp.isfile(pointer):
+        with open(pointer, encoding='utf8', errors='replace') as file:
+            named = file.read().strip()
+    if named:
+        moved = osp.join(work_dir, osp.basename(osp.normpath(named)))
+        path = moved if osp.exists(moved) else named
+        require_intact(path)
+        return path
+    candidates = _newest_first(work_dir)
+    if not candidates:
+        return None
+    require_intact(candidates[0])
+    print_log(
+        f'{pointer} is {"empty" if osp.isfile(pointer) else "missing"}: the '
+        f'run continues from {candidates[0]}, the newest checkpoint there',
+        logger='current',
+    )
+    return candidates[0]
+
+
+def require_intact(path: str) -> None:
+    """Check a checkpoint before a run is built around it.
+
+    Args:
+        path (str): A file, or a folder of DeepSpeed's.
+
+    Raises:
+        CheckpointError: If it is not there or damaged; names the newest one
+            beside it that is not.
+    """
+    if osp.isdir(path):
+        return
+    try:
+        check_file(path)
+    except CheckpointError as error:
+        intact = _newest_intact(osp.dirname(path), path)
+        if intact is None:
+            raise CheckpointError(
+                f'{error}. There is no other checkpoint beside it'
+            ) from error
+        raise CheckpointError(
+            f'{error}. The one before is {intact}: --resume {intact}'
+        ) from error
+
+
+def _newest_first(folder: str) -> list[str]:
+    # by number, for a copy of the folder may have other times
+    numbered = {
+        path: int(match[1])
+        for path in glob(osp.join(escape(folder), '*.pth'))
+        if (match := SAVED.fullmatch(osp.basename(path)))
+    }
+    return sorted(numbered, key=lambda path: numbered[path], reverse=True)
+
+
+def _newest_intact(folder: str, damaged: str) -> str | None:
+    for path in _newest_first(folder):
+        if not osp.exists(damaged) or not osp.samefile(path, damaged):
+            try:
+                check_file(path)
+            except CheckpointError:
+                continue
+            return path
+    return None
