@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .order import Intervals
+from .order import Intervals, SampleOrder
 
 __all__ = ['EpochPlan', 'Layout', 'allocate']
 
@@ -105,15 +105,47 @@ class EpochPlan:
 
     def batch(self, rank: int, number: int) -> list[tuple[int, int]]:
         """Return the ``(source, position)`` of the samples of a batch."""
-        stream = number % self.layout.num_streams
-        begins = (
-            rank * self.bounds[-1] + self.bounds[stream] + self.taken[number]
-        )
         return [
             (source, self.intervals[source][place])
-            for source, begin in enumerate(begins)
+            for source, (begin, _) in enumerate(self._places(rank, number))
             for place in range(begin, begin + self.shares[number, source])
         ]
+
+    def _places(self, rank: int, number: int) -> list[tuple[int, int]]:
+        """Return where a batch begins, and its stream ends, by source."""
+        stream = number % self.layout.num_streams
+        base = rank * self.bounds[-1]
+        begins = base + self.bounds[stream] + self.taken[number]
+        ends = base + self.bounds[stream + 1]
+        return list(zip(begins.tolist(), ends.tolist(), strict=True))
+
+    def chunks_ahead(
+        self, rank: int, number: int, orders: list[SampleOrder]
+    ) -> list[tuple[int, ...]]:
+        """Return what the process that reads a batch needs, now and next.
+
+        Args:
+            rank (int): The rank.
+            number (int): The batch.
+            orders (list[SampleOrder]): The order of each source.
+
+        Returns:
+            list[tuple[int, ...]]: By source: the chunks of the window that
+            the batch begins in, then those of the next window of the stream.
+        """
+        found = []
+        for interval, order, (place, end) in zip(
+            self.intervals, orders, self._places(rank, number), strict=True
+        ):
+            chunks: tuple[int, ...] = ()
+            if place < end:
+                position = interval[place]
+                chunks, window_end = order.window_at(position)
+                following = place + window_end - position
+                if following < end:
+                    chunks += order.window_at(interval[following])[0]
+            found.append(tuple(dict.fromkeys(chunks)))
+        return found
 
     def remaining(self, consumed: int) -> list[list[tuple[int, int]]]:
         """Return the ranges that are unread after some batches of each rank.

@@ -81,6 +81,25 @@ class SampleOrder:
         rank = self._rank(starts, place)
         return int(chunks[rank]), int(place - starts[rank])
 
+    def window_at(self, position: int) -> tuple[tuple[int, ...], int]:
+        """Return what is read together around a position.
+
+        Args:
+            position (int): See :meth:`__getitem__`.
+
+        Returns:
+            tuple[tuple[int, ...], int]: The chunks of its window, and the
+            position at which the next window begins.
+        """
+        number, place = divmod(position, self.length)
+        chunks, starts = self._pass(number)
+        first = self._rank(starts, place) // self.window * self.window
+        last = min(first + self.window, len(chunks))
+        end = number * self.length + int(starts[last])
+        # chunks without samples are never read
+        used = [c for c in chunks[first:last].tolist() if self.chunk_sizes[c]]
+        return tuple(used), end
+
     @staticmethod
     def _rank(starts: np.ndarray, place: int) -> int:
         return int(np.searchsorted(starts, place, side='right')) - 1

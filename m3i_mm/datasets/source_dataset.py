@@ -30,6 +30,8 @@ class SampleIndex(NamedTuple):
         offset (int): The sample in the chunk.
         position (int): The position in the endless sequence of the source.
         seed (int): The seed of the run.
+        ahead (tuple[int, ...]): The chunks that the same process needs now
+            and next, in their order.
     """
 
     part: int
@@ -37,6 +39,7 @@ class SampleIndex(NamedTuple):
     offset: int
     position: int
     seed: int
+    ahead: tuple[int, ...] = ()
 
 
 @DATASETS.register_module()
@@ -57,7 +60,7 @@ class SourceDataset(Dataset):
             these values, or one of them where a value is a list. The source
             is read once for that and what matches is kept in memory.
         window (int): The number of chunks that are shuffled together and
-            kept in memory by a worker. Defaults to 4.
+            kept open by a worker. Defaults to 4.
         metainfo (Mapping, optional): Facts about the data for visualizers
             and checkpoints, e.g. ``classes``.
 
@@ -88,6 +91,8 @@ class SourceDataset(Dataset):
         self._broken: dict[int, SampleError] = {}
         # the number that a label stands for, where it is another
         self._numbers: np.ndarray | None = None
+        self._pass = 0
+        self._ahead: tuple[int, ...] = ()
         self._starts = np.concatenate([[0], self.source.chunk_sizes.cumsum()])
 
     # A data set is the mixture of itself alone.
@@ -120,6 +125,7 @@ class SourceDataset(Dataset):
         """
         if not isinstance(index, SampleIndex):
             return self._load(*self._locate(int(index)), seed=int(index))
+        self._look_ahead(index)
         seed = derive_seed(index.seed, index.part, index.position)
         place = index.chunk, index.offset
         fault: SampleError | None = None
@@ -189,6 +195,22 @@ class SourceDataset(Dataset):
                 self._chunks.popitem(last=False)
         self._chunks.move_to_end(chunk)
         return self._chunks[chunk]
+
+    def _look_ahead(self, index: SampleIndex) -> None:
+        """Let what comes next be read in the background."""
+        number = index.position // len(self)
+        if number != self._pass:
+            # a server may be back: what was broken is tried once a pass
+            self._broken.clear()
+            self._pass = number
+        if index.ahead != self._ahead:
+            self._ahead = index.ahead
+            known = self._chunks.keys() | self._broken.keys()
+            self.source.prefetch(c for c in index.ahead if c not in known)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # open files stay in the process that opened them
+        return {**vars(self), '_chunks': OrderedDict()}
 
     def _locate(self, index: int) -> tuple[int, int]:
         if not 0 <= index < len(self):

@@ -95,8 +95,15 @@ class StreamBatchSampler(Sampler):
             if len(orders) > 1:
                 rng = generator(self.seed, epoch, number, self.sampler.rank)
                 pairs = [pairs[i] for i in rng.permutation(len(pairs))]
+            ahead = plan.chunks_ahead(self.sampler.rank, number, orders)
             yield [
-                SampleIndex(part, *orders[part][position], position, self.seed)
+                SampleIndex(
+                    part,
+                    *orders[part][position],
+                    position,
+                    self.seed,
+                    ahead[part],
+                )
                 for part, position in pairs
             ]
 

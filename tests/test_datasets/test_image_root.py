@@ -40,7 +40,7 @@ def test_all_spellings_of_a_path(tmp_path, write, suffix, stored, listed):
     assert root.locate(listed) == dict(img_bytes=JPEG)
     assert root.locate('c.jpg') == dict(img_bytes=OTHER)
     for outside in ('../a/b.jpg', '/a/b.jpg', 'a'):
-        with pytest.raises(SampleError, match='cannot read it in'):
+        with pytest.raises(SampleError, match='not found'):
             root.locate(outside)
 
 
@@ -85,7 +85,9 @@ def test_one_bad_member_of_a_zip_is_one_fault(tmp_path, kind):
     path.write_bytes(damage(path.read_bytes(), kind))
     root = ImageRoot(str(path))
     assert root.locate('b.jpg') == dict(img_bytes=OTHER)
-    with pytest.raises(SampleError, match=r'image fault in a\.jpg: .*z\.zip'):
+    with pytest.raises(
+        SampleError, match=r'image fault in a\.jpg in .*z\.zip'
+    ):
         root.locate('a.jpg')
 
 

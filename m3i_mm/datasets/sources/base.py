@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -88,6 +88,16 @@ class Source(ABC):
             content = part if isinstance(part, bytes) else repr(part).encode()
             total.update(hashlib.blake2b(content).digest())
         return total.hexdigest()
+
+    def prefetch(self, chunks: Iterable[int]) -> None:  # noqa: B027
+        """Begin to read chunks that will be needed soon, in this order.
+
+        A hint that a source of remote data may follow; what was wanted
+        before and is not now can be dropped.
+
+        Args:
+            chunks (Iterable[int]): Their numbers.
+        """
 
     def __len__(self) -> int:
         return int(self.chunk_sizes.sum())

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import os.path as osp
-import tarfile
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from mmengine.logging import print_log
 
 from m3i_mm.registry import DATASETS
 
-from ..faults import SampleError
+from ..faults import as_fault
+from ..images import IMAGE_SUFFIXES
 from .base import Sample, Source
+from .tar_members import TarMembers, is_meta
 
 __all__ = ['ClassTarsSource']
 
@@ -23,8 +26,10 @@ __all__ = ['ClassTarsSource']
 class ClassTarsSource(Source):
     """Pictures in uncompressed archives named by their classes.
 
-    Labels number the archives in sorted order. The archives stay as they are:
-    their members are found once and then read in place.
+    Labels number the archives in sorted order, whether or not they can be
+    read. The archives stay as they are: their pictures are found once and
+    then read in place. What an archive that breaks off, or is damaged, still
+    holds is used, and reported.
 
     Args:
         root (str): A folder of archives ``n01440764.tar`` ...
@@ -35,7 +40,8 @@ class ClassTarsSource(Source):
 
     Raises:
         FileNotFoundError: If there are no archives.
-        ValueError: If one is not an uncompressed tar archive.
+        ValueError: If one holds no pictures although it is not empty: it is
+            compressed, or no tar archive.
     """
 
     random_access = True
@@ -50,9 +56,11 @@ class ClassTarsSource(Source):
         rows: list[tuple[int, int, int]] = []
         names: list[bytes] = []
         for label, path in enumerate(self.paths):
-            for member in _members(path):
-                rows.append((label, member.offset_data, member.size))
-                names.append(os.fsencode(osp.basename(member.name)))
+            for name, offset, size in _pictures(path):
+                rows.append((label, offset, size))
+                names.append(os.fsencode(name))
+        if not rows:
+            raise ValueError(f'The archives {root}/*.tar hold no pictures')
         self.rows = np.array(rows, dtype=np.int64).reshape(-1, 3)
         self.names = np.array(names)
         self.chunk_sizes = np.array([len(rows)])
@@ -73,22 +81,36 @@ class ClassTarsSource(Source):
             raise IndexError(index)
         label, offset, size = self.rows[index].tolist()
         key = f'{self.classes[label]}/{os.fsdecode(bytes(self.names[index]))}'
-        try:
-            with open(self.paths[label], 'rb') as file:
-                file.seek(offset)
-                content = file.read(size)
-        except OSError as error:
-            raise SampleError('image', key, str(error)) from error
+        with as_fault('image', key), open(self.paths[label], 'rb') as file:
+            file.seek(offset)
+            content = file.read(size)
         return dict(
             sample_key=key, img_bytes=content, fields=dict(label=label)
         )
 
 
-def _members(path: str) -> list[tarfile.TarInfo]:
+def _pictures(path: str) -> list[tuple[str, int, int]]:
+    """Return name, offset and size of the pictures of an archive."""
+    found, others = [], 0
     try:
-        with tarfile.open(path, 'r:') as archive:
-            return [member for member in archive if member.isreg()]
-    except tarfile.TarError as error:
+        with open(path, 'rb') as file:
+            members = TarMembers(file)
+            for name, offset, size in members:
+                if name.lower().endswith(IMAGE_SUFFIXES) and not is_meta(name):
+                    found.append((osp.basename(name), offset, size))
+                else:
+                    others += 1
+    except OSError as error:
+        raise ValueError(f'Cannot read {path}: {error}') from error
+    if members.damage and not found and osp.getsize(path):
         raise ValueError(
-            f'{path} is no uncompressed tar archive: {error}'
-        ) from error
+            f'{path} is no uncompressed tar archive: {members.damage}'
+        )
+    if members.damage or others or not found:
+        print_log(
+            f'{path}: {members.damage or "it is whole"}; {len(found)} '
+            f'pictures are used, {others} other files are left out',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return found

@@ -6,13 +6,13 @@ import logging
 import os
 import os.path as osp
 import posixpath
-import tarfile
 import zipfile
 from typing import Any
 
 from mmengine.logging import print_log
 
-from ..faults import SampleError
+from ..faults import SampleError, as_fault
+from .tar_members import TarMembers
 
 __all__ = ['ImageRoot', 'lies_below']
 
@@ -64,15 +64,12 @@ class ImageRoot:
                     "the root of the file system needs root='/'",
                 )
             return dict(img_path=whole)
-        try:
+        with as_fault('image', f'{path} in {self.root}'):
             return dict(img_bytes=self._read(path))
-        except Exception as error:  # zlib, struct and zipfile have their own
-            reason = f'{type(error).__name__}: {error}'
-            raise SampleError(
-                'image', path, f'cannot read it in {self.root}: {reason}'
-            ) from error
 
     def _read(self, path: str) -> bytes:
+        if _normal(path) not in self._members:
+            raise SampleError('image', f'{path} in {self.root}', 'not found')
         member, size = self._members[_normal(path)]
         if size > self.max_bytes:
             raise ValueError(
@@ -132,25 +129,19 @@ def _zip_members(root: str) -> dict[str, Any]:
 
 def _tar_members(root: str) -> dict[str, Any]:
     """Return the offset and size by path; of a cut archive what is left."""
-    members = {}
-    try:
-        with tarfile.open(root, 'r:') as archive:
-            try:
-                for member in archive:
-                    target = _normal(member.linkname)
-                    if member.isreg():
-                        place = member.offset_data, member.size
-                        members[_normal(member.name)] = place
-                    elif member.islnk() and target in members:
-                        members[_normal(member.name)] = members[target]
-            except tarfile.TarError as error:
-                print_log(
-                    f'{root} breaks off after {len(members)} files: {error}',
-                    logger='current',
-                    level=logging.WARNING,
-                )
-    except (tarfile.TarError, OSError) as error:
+    with open(root, 'rb') as file:
+        found = TarMembers(file)
+        members = {
+            _normal(name): (offset, size) for name, offset, size in found
+        }
+    if found.damage and not members:
         raise ValueError(
-            f'{root} is no readable .zip or uncompressed .tar: {error}'
-        ) from error
+            f'{root} is no readable .zip or uncompressed .tar: {found.damage}'
+        )
+    if found.damage:
+        print_log(
+            f'{root}: {found.damage}; {len(members)} files are left',
+            logger='current',
+            level=logging.WARNING,
+        )
     return members

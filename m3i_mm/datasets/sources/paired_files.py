@@ -13,7 +13,7 @@ from m3i_mm.registry import DATASETS
 from ..faults import SampleError
 from .base import Sample
 from .folder import ImageFolderSource
-from .shards import parse_sample
+from .sample_files import FIELD_SUFFIXES, parse_fields
 
 __all__ = ['PairedFilesSource']
 
@@ -33,8 +33,8 @@ class PairedFilesSource(ImageFolderSource):
     def __getitem__(self, index: int, /) -> Sample:
         sample = super().__getitem__(index)
         stem = osp.splitext(sample['img_path'])[0]
-        files: Sample = {'__key__': sample['sample_key']}
-        for suffix in ('txt', 'json', 'cls'):
+        files: dict[str, bytes] = {}
+        for suffix in FIELD_SUFFIXES:
             try:
                 with open(f'{stem}.{suffix}', 'rb') as file:
                     files[suffix] = file.read()
@@ -43,4 +43,4 @@ class PairedFilesSource(ImageFolderSource):
             except OSError as error:
                 key = sample['sample_key']
                 raise SampleError(suffix, key, str(error)) from error
-        return {**sample, **parse_sample(files)}
+        return {**sample, 'fields': parse_fields(sample['sample_key'], files)}

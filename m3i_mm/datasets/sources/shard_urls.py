@@ -1,36 +1,39 @@
-"""Which shards there are, and how many samples each of them holds."""
+"""Which shards there are."""
 
 from __future__ import annotations
 
 import glob
-import json
-import logging
 import os.path as osp
-import re
-import tarfile
-import zlib
 from collections.abc import Sequence
-from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import fsspec
 from braceexpand import braceexpand
 from mmengine.logging import print_log
-from webdataset.tariterators import base_plus_ext
 
-__all__ = ['expand_urls', 'find_sizes', 'is_remote']
+from .downloads import open_filesystem
+from .transfer import Limits, within
 
-# what reading a broken or truncated local archive raises
-READ_ERRORS = (OSError, EOFError, tarfile.TarError, ValueError, zlib.error)
+__all__ = ['expand_urls', 'is_remote']
+
+SHARD_SUFFIXES = ('.tar', '.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')
 
 
-def expand_urls(urls: str | Sequence[str]) -> list[str]:
+def expand_urls(
+    urls: str | Sequence[str], limits: Limits | None = None
+) -> list[str]:
     """Expand brace ranges and wildcards.
+
+    Of what a wildcard matches, only files that are called ``.tar`` (or
+    ``.tar.gz`` ...) are taken. A command runs only if it is written in
+    ``urls``: a local file may be called ``pipe:...`` without harm.
 
     Args:
         urls (str | Sequence[str]): Paths or URLs such as
             ``'data/train-*.tar'``, ``'https://host/{00000..00041}.tar'``,
             ``'s3://bucket/train-*.tar'`` or ``'pipe:ssh host cat a.tar'``.
             HTTP has no listing and therefore no wildcards.
+        limits (Limits, optional): How long a listing may take.
 
     Returns:
         list[str]: One entry a shard; wildcards in sorted order.
@@ -38,6 +41,8 @@ def expand_urls(urls: str | Sequence[str]) -> list[str]:
     Raises:
         FileNotFoundError: If a pattern matches nothing or a local file does
             not exist.
+        ImportError: If the library of a protocol is not installed.
+        TimeoutError: If a server does not list its files in time.
     """
     patterns = [urls] if isinstance(urls, str) else urls
     found = []
@@ -46,7 +51,12 @@ def expand_urls(urls: str | Sequence[str]) -> list[str]:
             found.append(pattern)
             continue
         for url in braceexpand(pattern):
-            found += _remote_files(url) if '://' in url else _local_files(url)
+            if url.startswith('file://'):
+                url = unquote(urlsplit(url).path)
+            if '://' in url:
+                found += _remote_files(url, limits or Limits())
+            else:
+                found += _local_files(url)
     if not found:
         raise FileNotFoundError('No shards: the list of URLs is empty')
     return found
@@ -57,105 +67,53 @@ def is_remote(url: str) -> bool:
     return '://' in url or url.startswith('pipe:')
 
 
-def _remote_files(pattern: str) -> list[str]:
+def _remote_files(pattern: str, limits: Limits) -> list[str]:
     if '*' not in pattern:
+        if not pattern.startswith(('http://', 'https://')):
+            for part in pattern.split('::'):
+                # says so if the library behind it is not installed
+                fsspec.get_filesystem_class(part.partition('://')[0])
         return [pattern]
-    system, path = fsspec.core.url_to_fs(pattern)
-    found = [system.unstrip_protocol(name) for name in system.glob(path)]
-    if not found:
-        raise FileNotFoundError(f'No shard matches {pattern!r}')
-    return sorted(found)
+    system, path = open_filesystem(
+        pattern, limits.connect_timeout, limits.read_timeout
+    )
+    try:
+        names = within(limits.total_timeout, lambda: system.glob(path))
+    except TimeoutError as error:
+        raise TimeoutError(f'Cannot list {pattern!r}: {error}') from error
+    found = [system.unstrip_protocol(name) for name in names]
+    return _only_shards(pattern, found)
 
 
 def _local_files(pattern: str) -> list[str]:
     if osp.isfile(pattern):
-        return [pattern]
-    found = sorted(glob.glob(pattern))
+        return [_unmistakable(pattern)]
+    found = [path for path in glob.glob(pattern) if osp.isfile(path)]
     if not found:
         raise FileNotFoundError(
             f'No shard matches {pattern!r} (looked in '
             f'{osp.abspath(osp.dirname(pattern) or ".")})'
         )
-    return found
+    if not glob.has_magic(pattern):
+        return [_unmistakable(path) for path in found]
+    return [_unmistakable(path) for path in _only_shards(pattern, found)]
 
 
-def find_sizes(urls: list[str]) -> list[int]:
-    """Find or count the samples of shards.
+def _unmistakable(path: str) -> str:
+    """Spell a local path so that it looks like no URL and no command."""
+    return osp.join('.', osp.normpath(path)) if is_remote(path) else path
 
-    Args:
-        urls (list[str]): The shards.
 
-    Returns:
-        list[int]: From an ``index.json`` beside the shards, from the
-        ``*_stats.json`` beside each, or counted.
-
-    Raises:
-        ValueError: If remote shards would have to be counted.
-        OSError: If a local shard cannot be read.
-    """
-    sizes = _indexed_sizes(urls)
-    unknown = [url for url in urls if url not in sizes]
-    remote = [url for url in unknown if is_remote(url)]
-    if remote:
-        raise ValueError(
-            f'The number of samples is unknown for {len(remote)} remote '
-            f'shards, the first is {remote[0]}. Set samples_per_shard, or '
-            'put an index.json beside them (made by `widsindex create`).'
-        )
-    if unknown:
+def _only_shards(pattern: str, found: list[str]) -> list[str]:
+    shards = sorted(f for f in found if f.lower().endswith(SHARD_SUFFIXES))
+    if not shards:
+        what = f': {found[0]!r} is not called .tar' if found else ''
+        raise FileNotFoundError(f'No shard matches {pattern!r}{what}')
+    if len(shards) < len(found):
+        others = sorted(set(found) - set(shards))
         print_log(
-            f'Counting the samples of {len(unknown)} shards '
-            '(an index.json beside them saves this)',
+            f'{len(others)} files that match {pattern!r} are no shards by '
+            f'their name and are left out, the first is {others[0]}',
             logger='current',
         )
-    sizes.update((url, _count_samples(url)) for url in unknown)
-    return [sizes[url] for url in urls]
-
-
-def _indexed_sizes(urls: list[str]) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for folder in {url.rpartition('/')[0] for url in urls}:
-        index = _read_json(f'{folder}/index.json' if folder else 'index.json')
-        counts = {
-            osp.basename(entry['url']): int(entry['nsamples'])
-            for entry in index.get('shardlist', [])
-        }
-        for url in urls:
-            parent, _, file = url.rpartition('/')
-            if parent == folder and file in counts:
-                sizes[url] = counts[file]
-    for url in urls:
-        if url not in sizes and not url.startswith('pipe:'):
-            stats = _read_json(re.sub(r'\.tar$', '_stats.json', url), url)
-            if 'successes' in stats:
-                sizes[url] = int(stats['successes'])
-    return sizes
-
-
-def _read_json(url: str, unless: str | None = None) -> dict[str, Any]:
-    if url == unless or url.startswith('pipe:'):
-        return {}
-    try:
-        with fsspec.open(url, 'rb') as file:
-            return json.load(file)
-    except FileNotFoundError:
-        return {}
-
-
-def _count_samples(path: str) -> int:
-    keys: list[str] = []
-    try:
-        with tarfile.open(path, 'r|*') as archive:
-            for member in archive:
-                key, _ = base_plus_ext(member.name)
-                if member.isreg() and key and (not keys or keys[-1] != key):
-                    keys.append(key)
-    except READ_ERRORS as error:
-        if not keys:
-            raise OSError(f'Cannot read the shard {path}: {error}') from error
-        print_log(
-            f'{path} breaks off after {len(keys)} samples: {error}',
-            logger='current',
-            level=logging.WARNING,
-        )
-    return len(keys)
+    return shards

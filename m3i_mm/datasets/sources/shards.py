@@ -2,111 +2,127 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import os.path as osp
-import time
-from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-import fsspec
 import numpy as np
-from webdataset.gopen import gopen
-from webdataset.tariterators import (
-    group_by_keys,
-    tar_file_iterator,
-)
+from mmengine.logging import print_log
 
 from m3i_mm.registry import DATASETS
 
 from ..faults import SampleError, as_fault
-from ..images import IMAGE_SUFFIXES
 from .base import Sample, Source
-from .shard_urls import expand_urls, find_sizes, is_remote
+from .prefetch import Prefetcher
+from .sample_files import choose_files, parse_fields
+from .shard_files import ShardFile, is_stored_plainly
+from .shard_sizes import find_sizes
+from .shard_urls import expand_urls, is_remote
+from .transfer import Limits
 
-__all__ = ['ShardSource', 'read_shard']
-
-
-def open_shard(url: str) -> IO[bytes]:
-    """Open a shard: a local file, a ``pipe:`` command, or through fsspec."""
-    if url.startswith('pipe:'):
-        return gopen(url)
-    return fsspec.open(url, 'rb').open()
-
-
-def read_shard(url: str) -> Iterator[Sample]:
-    """Read the samples of one shard, in order.
-
-    Args:
-        url (str): A path or URL; compressed archives are recognised.
-
-    Yields:
-        dict: ``__key__`` (str) and the content (bytes) of every file of the
-        sample by its suffix, e.g. ``{'__key__': 'a/1', 'jpg': b'...'}``.
-
-    Raises:
-        OSError, EOFError, tarfile.TarError: If the archive is unreachable,
-            broken or truncated; what was read before has been yielded.
-    """
-    with open_shard(url) as stream:
-        members = (
-            {**member, '__url__': url} for member in tar_file_iterator(stream)
-        )
-        yield from group_by_keys(members)
+__all__ = ['ShardSource']
 
 
 @DATASETS.register_module()
 class ShardSource(Source):
     """Samples in WebDataset shards.
 
-    A file with one of the suffixes of pictures
-    (:data:`~m3i_mm.datasets.images.IMAGE_SUFFIXES`) is the picture. The
-    entries of a ``.json`` file become fields, the content of ``.txt`` the
-    field ``text`` and that of ``.cls`` the integer field ``label``.
+    Files of one folder and one stem are a sample, see :class:`TarIndex` for
+    names with several dots. A file of a picture's suffix (see
+    :data:`~m3i_mm.datasets.images.IMAGE_SUFFIXES`) is the picture. The entries
+    of a ``.json`` file become fields, the content of ``.txt`` the field
+    ``text`` and that of ``.cls`` the integer field ``label``.
 
-    Shards are read whole, so that their samples can be shuffled exactly.
+    Local shards are read by offset. Remote ones (and compressed ones) are
+    copied to a temporary file, of which nothing remains; where the order of
+    training is known, before they are needed. A worker has the shards of its
+    window open, and those of the next window on their way.
+
     The number of samples in each is taken from, in this order,
     ``samples_per_shard``; an ``index.json`` beside the shards, as
     ``widsindex`` of WebDataset writes it; the ``*_stats.json`` beside each
-    shard that img2dataset leaves; counting local shards once.
+    shard that img2dataset leaves; counting local shards once. A shard that
+    holds another number than these say is reported when it is met.
 
     Args:
         urls (str | Sequence[str]): See :func:`expand_urls`.
         samples_per_shard (int, optional): The number of samples in every
             shard. Positions beyond the end of a shorter shard count as
             faults of kind ``'missing'``.
+        image (str, optional): The suffix of the picture where a sample has
+            several: ``'jpg'``, ``'input.jpg'``. Without it, one suffix that
+            has no further dot is preferred to those that have.
         retries (int): How often reading a remote shard is tried again after
             an error that may pass. Defaults to 3.
         retry_wait (float): Seconds before the first new try; doubled for
-            every further one. Defaults to 1.
+            every further one, and varied at random. Defaults to 1.
+        connect_timeout (float): Seconds until a server answers. Defaults to
+            30.
+        read_timeout (float): Seconds without any data. Defaults to 30.
+        total_timeout (float): Seconds for one shard with all tries. Defaults
+            to 600.
+        connections (int): Remote shards that a worker reads at a time.
+            Defaults to 4.
+        cache_dir (str, optional): Where the temporary files are. Defaults to
+            the system's folder for them (``TMPDIR``); ``/dev/shm`` is memory.
+        max_image_bytes (int): A larger picture is a fault. Defaults to 256
+            MiB.
+        max_field_bytes (int): So is a larger ``.json``, ``.txt`` or ``.cls``.
+            Defaults to 16 MiB.
+        max_shard_bytes (int): A larger remote shard, or one that unpacks to
+            more, is broken. Defaults to 64 GiB.
         name (str, optional): How logs and reports call the source. Defaults
             to the folder of the shards.
 
     Raises:
         FileNotFoundError: If a pattern matches nothing.
         ValueError: If the sizes of remote shards are unknown.
+        OSError: If none of the shards can be read.
     """
 
     def __init__(
         self,
         urls: str | Sequence[str],
         samples_per_shard: int | None = None,
+        image: str | None = None,
         retries: int = 3,
         retry_wait: float = 1.0,
+        connect_timeout: float = 30.0,
+        read_timeout: float = 30.0,
+        total_timeout: float = 600.0,
+        connections: int = 4,
+        cache_dir: str | None = None,
+        max_image_bytes: int = 2**28,
+        max_field_bytes: int = 2**24,
+        max_shard_bytes: int = 2**36,
         name: str | None = None,
     ) -> None:
-        self.urls = expand_urls(urls)
+        self.limits = Limits(
+            retries,
+            retry_wait,
+            connect_timeout,
+            read_timeout,
+            total_timeout,
+            max_shard_bytes,
+        )
+        self.urls = expand_urls(urls, self.limits)
         folder = osp.basename(osp.dirname(self.urls[0]))
         super().__init__(name or folder)
-        self.retries = retries
-        self.retry_wait = retry_wait
+        self.image = image and image.lower().lstrip('.')
+        self.connections = connections
+        self.cache_dir = cache_dir
+        self.max_image_bytes = max_image_bytes
+        self.max_field_bytes = max_field_bytes
         if samples_per_shard is None:
-            sizes = find_sizes(self.urls)
+            sizes = find_sizes(self.urls, self.limits, self.cache_dir)
         else:
             sizes = [samples_per_shard] * len(self.urls)
         self.chunk_sizes = np.array(sizes, dtype=np.int64)
         if not self.chunk_sizes.any():
             raise ValueError(f'The shards hold no samples: {self.urls[:3]}')
+        self._background: tuple[int, Prefetcher[ShardSamples]] | None = None
 
     def identity(self) -> Iterator[Any]:
         """Yield the shards, and of local ones their sizes and times."""
@@ -116,58 +132,66 @@ class ShardSource(Source):
             yield url, status and (status.st_size, status.st_mtime_ns)
 
     def read_chunk(self, chunk: int) -> ShardSamples:
-        """Read a shard into memory; see :meth:`Source.read_chunk`."""
+        """Open a shard; see :meth:`Source.read_chunk`."""
+        if is_stored_plainly(self.urls[chunk]):
+            return self._open(chunk)
+        return self._prefetcher.take(chunk)
+
+    def prefetch(self, chunks: Iterable[int]) -> None:
+        """Begin to copy those shards that cannot be read in place."""
+        copied = [c for c in chunks if not is_stored_plainly(self.urls[c])]
+        if copied or self._background:
+            self._prefetcher.want(copied)
+
+    @property
+    def _prefetcher(self) -> Prefetcher[ShardSamples]:
+        # threads do not live on in a process that was forked
+        if self._background is None or self._background[0] != os.getpid():
+            prefetcher = Prefetcher(self._open, self.connections)
+            self._background = os.getpid(), prefetcher
+        return self._background[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), '_background': None}
+
+    def _open(self, chunk: int) -> ShardSamples:
         url = self.urls[chunk]
-        samples, error = _read_until_error(url)
-        for retry in range(self.retries):
-            if error is None or not _may_pass(url, error):
-                break
-            time.sleep(self.retry_wait * 2**retry)
-            again, error = _read_until_error(url)
-            samples = max(samples, again, key=len)
-        if error is not None and not samples:
-            raise SampleError('shard', url, f'{type(error).__name__}: {error}')
-        size = int(self.chunk_sizes[chunk])
-        return ShardSamples(url, samples, size, error)
-
-
-def _read_until_error(url: str) -> tuple[list[Sample], Exception | None]:
-    samples = []
-    try:
-        for sample in read_shard(url):
-            samples.append(sample)
-    except Exception as error:  # each file system has errors of its own
-        return samples, error
-    return samples, None
-
-
-def _may_pass(url: str, error: Exception) -> bool:
-    """Whether trying again can help."""
-    lasting = isinstance(error, FileNotFoundError | PermissionError)
-    return is_remote(url) and not lasting
+        try:
+            shard = ShardFile(url, self.limits, self.cache_dir)
+        except OSError as error:
+            raise SampleError('shard', url, str(error)) from error
+        found, expected = len(shard.index), int(self.chunk_sizes[chunk])
+        if not found and shard.error:
+            raise SampleError('shard', url, shard.error)
+        if found > expected:
+            print_log(
+                f'{url} holds {found} samples, of which only the {expected} '
+                'are used that samples_per_shard, index.json or _stats.json '
+                'speaks of: set it right, or remove the file to have them '
+                'counted',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return ShardSamples(self, shard, url, expected)
 
 
 class ShardSamples:
-    """The samples of one shard in memory, parsed when they are taken.
+    """The samples of one open shard, read when they are taken.
 
     Args:
-        url (str): The shard.
-        samples (list[dict]): What :func:`read_shard` yielded.
+        source (ShardSource): How to read them.
+        shard (ShardFile): The shard.
+        url (str): How it is called.
         size (int): The number of samples that are expected.
-        error (Exception, optional): Why there are fewer.
     """
 
     def __init__(
-        self,
-        url: str,
-        samples: list[Sample],
-        size: int,
-        error: Exception | None = None,
+        self, source: ShardSource, shard: ShardFile, url: str, size: int
     ) -> None:
+        self.source = source
+        self.shard = shard
         self.url = url
-        self.samples = samples
         self.size = size
-        self.error = error
 
     def __len__(self) -> int:
         return self.size
@@ -175,44 +199,32 @@ class ShardSamples:
     def __getitem__(self, index: int, /) -> Sample:
         if not 0 <= index < self.size:
             raise IndexError(index)
-        if index >= len(self.samples):
-            reason = self.error or f'the shard has {len(self.samples)} samples'
-            raise SampleError('missing', f'{self.url}[{index}]', str(reason))
-        return parse_sample(self.samples[index])
+        samples = self.shard.index
+        if index >= len(samples):
+            reason = f'the shard has {len(samples)} samples'
+            if self.shard.error:
+                reason += f': {self.shard.error}'
+            raise SampleError('missing', f'{self.url}[{index}]', reason)
+        key, files = samples.key(index), samples.files(index)
+        chosen = choose_files(key, files, self.source.image)
+        content = {
+            kind: self._read(kind, key, *files[suffix])
+            for kind, suffix in chosen.items()
+        }
+        return dict(
+            sample_key=key,
+            img_bytes=content.pop('image'),
+            fields=parse_fields(key, content),
+        )
 
-
-def parse_sample(files: Sample) -> Sample:
-    """Turn the files of a sample into what a pipeline works on.
-
-    Args:
-        files (dict): ``__key__`` and file contents by suffix.
-
-    Returns:
-        dict: ``sample_key``, ``img_bytes`` where there is a picture, and
-        ``fields``.
-
-    Raises:
-        SampleError: If a ``.json``, ``.txt`` or ``.cls`` file is broken.
-    """
-    key = files['__key__']
-    sample: Sample = {'sample_key': key, 'fields': {}}
-    for suffix, content in files.items():
-        if f'.{suffix}' in IMAGE_SUFFIXES:
-            sample['img_bytes'] = content
-            continue
-        with as_fault(suffix, key):
-            sample['fields'].update(_parse_fields(suffix, content))
-    return sample
-
-
-def _parse_fields(suffix: str, content: bytes) -> dict[str, Any]:
-    if suffix == 'json':
-        fields = json.loads(content)
-        if not isinstance(fields, dict):
-            raise ValueError(f'expected an object, got {type(fields)}')
-        return fields
-    if suffix == 'txt':
-        return {'text': content.decode('utf-8-sig')}
-    if suffix == 'cls':
-        return {'label': int(content)}
-    return {}
+    def _read(self, kind: str, key: str, offset: int, size: int) -> bytes:
+        source = self.source
+        is_image = kind == 'image'
+        limit = source.max_image_bytes if is_image else source.max_field_bytes
+        if size > limit:
+            setting = 'max_image_bytes' if is_image else 'max_field_bytes'
+            raise SampleError(
+                kind, key, f'it has {size} bytes, more than {setting}={limit}'
+            )
+        with as_fault(kind, key):
+            return self.shard.read(offset, size)
