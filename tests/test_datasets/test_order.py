@@ -187,3 +187,15 @@ def test_ranks_and_streams_share_without_overlap(layout):
         ]
         assert len(after) == len(set(after)) == used.sum() + 4 - len(before)
         assert before.isdisjoint(after)
+
+
+def test_windows_are_what_their_positions_need():
+    sizes = np.array([3, 0, 5, 2, 4, 1, 6])
+    order = SampleOrder(sizes, (7,), window=3)
+    position = 0
+    while position < 3 * order.length:
+        chunks, end = order.window_at(position)
+        needed = {order[p][0] for p in range(position, end)}
+        assert set(chunks) == needed
+        assert order.window_at(end - 1) == (chunks, end)
+        position = end

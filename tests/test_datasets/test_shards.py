@@ -10,7 +10,7 @@ import tarfile
 import pytest
 from toy.shards import picture
 
-from m3i_mm.datasets import SampleError, ShardSource
+from m3i_mm.datasets import SampleError, ShardSource, SubsetSource
 from m3i_mm.datasets.sources.shard_urls import expand_urls
 from m3i_mm.datasets.sources.tar_index import TarIndex
 
@@ -517,3 +517,23 @@ def test_no_room_for_copies_is_said(tmp_path):
     source = ShardSource(str(path), 1, cache_dir=str(tmp_path / 'none'))
     with pytest.raises(RuntimeError, match='Choose another folder by cache_'):
         source.read_chunk(0)
+
+
+def test_a_choice_leaves_out_what_cannot_be_read(tmp_path, monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        'm3i_mm.datasets.sources.subset.print_log',
+        lambda message, **kwargs: messages.append(message),
+    )
+    write(
+        tmp_path / '0.tar',
+        *((f'{i}.{s}', c) for i, c in enumerate([b'1', b'x', b'1', b'2'])
+          for s, c in [('jpg', JPEG), ('cls', c)]),
+    )  # fmt: skip
+    (tmp_path / '1.tar').write_bytes(b'')
+    source = ShardSource(str(tmp_path / '*.tar'), 4)
+    subset = SubsetSource(source, dict(label=1))
+    assert [sample['sample_key'] for sample in subset] == ['0', '2']
+    (message,) = messages
+    assert '2 samples or shards cannot be read' in message
+    assert 'cls fault in 1' in message

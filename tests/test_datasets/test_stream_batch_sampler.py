@@ -211,3 +211,20 @@ def test_bad_settings():
     batches.sampler.set_epoch(1)
     with pytest.raises(ValueError, match='epoch 1 is over'):
         next(iter(batches))
+
+
+@pytest.mark.parametrize('streams', [1, 2])
+def test_each_stream_knows_its_chunks_ahead(streams):
+    data = Data(Part([5, 9, 4, 7, 6, 8, 3, 5, 9, 4], random_access=False))
+    for rank in range(2):
+        batches = list(make(data, rank, 2, streams, batch_size=2))
+        for stream in range(streams):
+            own = [i for batch in batches[stream::streams] for i in batch]
+            for now, index in enumerate(own):
+                # a batch that crosses into the next window looks ahead later
+                assert index.chunk in index.ahead
+                assert len(index.ahead) <= 4
+                coming = dict.fromkeys(i.chunk for i in own[now:])
+                assert set(list(coming)[:2]) <= set(index.ahead)
+            # and nothing of what other streams read is asked for
+            assert len(own[-1].ahead) <= 2

@@ -189,6 +189,7 @@ class _Packer:
             url=path.name,
             nsamples=count,
             sha256=sha256(path),
+            filesize=path.stat().st_size,
             left_out=left_out,
         )
         _write_json(record_path, record)

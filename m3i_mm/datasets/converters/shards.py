@@ -39,16 +39,20 @@ def shard_index(shards: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
     Args:
         shards (Iterable[dict]): ``url`` from the folder of the index,
-            ``nsamples`` and ``sha256`` of each; more is left out.
+            ``nsamples``, ``sha256`` and, where known, ``filesize`` in bytes
+            of each; more is left out.
 
     Returns:
         dict: The content of an ``index.json``.
     """
-    keys = ('url', 'nsamples', 'sha256')
+    keys = ('url', 'nsamples', 'sha256', 'filesize')
     return {
         '__kind__': 'wids-shard-index-v1',
         'wids_version': 1,
-        'shardlist': [{key: shard[key] for key in keys} for shard in shards],
+        'shardlist': [
+            {key: shard[key] for key in keys if key in shard}
+            for shard in shards
+        ],
     }
 
 
@@ -74,4 +78,8 @@ def sha256(path: Path) -> str:
     Returns:
         str: Hexadecimal digest.
     """
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

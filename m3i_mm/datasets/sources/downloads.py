@@ -121,7 +121,8 @@ class _HttpFile(Download):
     @contextmanager
     def open(self, begin: int) -> Iterator[tuple[Any, int]]:
         request = self._request(begin if self._etag else 0)
-        timeout = max(self.connect_timeout, self.read_timeout)
+        # ends the thread of a try that has been given up
+        timeout = 2 * max(self.connect_timeout, self.read_timeout)
         try:
             response = urllib.request.urlopen(request, timeout=timeout)
         except urllib.error.HTTPError as error:

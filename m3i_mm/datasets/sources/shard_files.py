@@ -15,7 +15,7 @@ from .shard_urls import is_remote
 from .tar_index import TarIndex
 from .transfer import DiskError, Limits, fetch
 
-__all__ = ['ShardFile', 'is_stored_plainly']
+__all__ = ['ShardFile']
 
 BLOCK = 2**20
 # what compressed files begin with
@@ -98,17 +98,6 @@ class ShardFile:
     def _note(self, error: Exception | None) -> None:
         if error is not None and self.error is None:
             self.error = f'{type(error).__name__}: {error}'
-
-
-def is_stored_plainly(url: str) -> bool:
-    """Whether a shard is local and not compressed."""
-    if is_remote(url):
-        return False
-    try:
-        with open(url, 'rb') as file:
-            return _decompressor(file) is None
-    except OSError:
-        return True
 
 
 def _make_file(folder: str | None) -> BinaryIO:

@@ -11,6 +11,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from mmengine.logging import print_log
@@ -91,7 +92,8 @@ class _Notes:
         """Return the content of a JSON file, None if there is none."""
         content = io.BytesIO()
         if is_remote(url):
-            error = fetch(url, content, self.limits)
+            limits = replace(self.limits, max_bytes=MAX_BYTES)
+            error = fetch(url, content, limits)
         else:
             error = _read_local(url, content)
         if isinstance(error, FileNotFoundError) or _is_404(error):

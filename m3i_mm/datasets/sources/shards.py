@@ -17,7 +17,7 @@ from ..faults import SampleError, as_fault
 from .base import Sample, Source
 from .prefetch import Prefetcher
 from .sample_files import choose_files, parse_fields
-from .shard_files import ShardFile, is_stored_plainly
+from .shard_files import ShardFile
 from .shard_sizes import find_sizes
 from .shard_urls import expand_urls, is_remote
 from .transfer import Limits
@@ -36,9 +36,9 @@ class ShardSource(Source):
     ``text`` and that of ``.cls`` the integer field ``label``.
 
     Local shards are read by offset. Remote ones (and compressed ones) are
-    copied to a temporary file, of which nothing remains; where the order of
-    training is known, before they are needed. A worker has the shards of its
-    window open, and those of the next window on their way.
+    copied to a temporary file, of which nothing remains. A worker has the
+    shards of its window open, and, where the order of training is known,
+    those of the next window on their way.
 
     The number of samples in each is taken from, in this order,
     ``samples_per_shard``; an ``index.json`` beside the shards, as
@@ -133,15 +133,11 @@ class ShardSource(Source):
 
     def read_chunk(self, chunk: int) -> ShardSamples:
         """Open a shard; see :meth:`Source.read_chunk`."""
-        if is_stored_plainly(self.urls[chunk]):
-            return self._open(chunk)
         return self._prefetcher.take(chunk)
 
     def prefetch(self, chunks: Iterable[int]) -> None:
-        """Begin to copy those shards that cannot be read in place."""
-        copied = [c for c in chunks if not is_stored_plainly(self.urls[c])]
-        if copied or self._background:
-            self._prefetcher.want(copied)
+        """Begin to open shards, and to copy those that are remote."""
+        self._prefetcher.want(chunks)
 
     @property
     def _prefetcher(self) -> Prefetcher[ShardSamples]:

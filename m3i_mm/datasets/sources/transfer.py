@@ -152,11 +152,13 @@ class _Copy(threading.Thread):
     def run_watched(self) -> Exception | None:
         """Copy; return why it ended early."""
         self.start()
+        # an answer moves the limit, so it is looked at more than once
+        pause = min(self.limits.connect_timeout, self.limits.read_timeout) / 4
         while self.is_alive():
             limit, reason = self._limit()
             wait = limit - time.monotonic()
             if wait > 0:
-                self.join(wait)
+                self.join(min(wait, pause))
                 continue
             with self._lock:
                 self._abandoned = True
