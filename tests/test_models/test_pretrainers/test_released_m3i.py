@@ -22,7 +22,12 @@ ARCH = dict(
     offset_scale=1.0,
 )
 # the released files have no momentum network and no other targets
-NOT_RELEASED = ['momentum_encoder', 'objectives', 'decoders.image']
+NOT_RELEASED = [
+    'momentum_encoder',
+    'objectives',
+    'decoders.image',
+    'decoders.category',
+]
 
 
 def build(channels=8):
