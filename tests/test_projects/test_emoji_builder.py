@@ -10,7 +10,7 @@ import pytest
 import webdataset as wds
 from PIL import Image
 
-from m3i_mm.datasets.sources.shard_urls import find_sizes
+from m3i_mm.datasets.sources.shard_sizes import find_sizes
 from projects.emoji.builder.build import build_emoji
 from projects.emoji.builder.concepts import (
     build_concepts,
