@@ -1,7 +1,12 @@
 # m3i_mm: one command to install and pre-train, one to test.
 #
-#   make demo    pre-train on data/emoji, evaluate, draw        (about 10 min)
-#   make test    run the tests
+#   make demo              pre-train on data/emoji, evaluate, draw (10 min)
+#   make demo-downstream   fine-tune a detector and a segmentor on it
+#   make test              the tests
+#   make test-openmmlab    those for the original OpenMMLab releases
+#   make test-deepspeed    those with DeepSpeed
+#   make lint              ruff and mypy
+#   make docs              the documentation site, in docs/_build
 #
 # VENV=DIR puts the environment elsewhere, PYTHON=python3.12 picks another
 # interpreter (3.10 or newer).
@@ -16,10 +21,10 @@ PACKAGING := setup.cfg setup.py pyproject.toml
 export OMP_NUM_THREADS ?= $(shell nproc)
 
 .PHONY: help env demo demo-downstream test lint test-deepspeed \
-  test-openmmlab clean
+  test-openmmlab docs clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -12
 
 # $(call install,VENV,LINE): MMCV is built in isolation and never taken from
 # pip's cache, which may hold one compiled against another torch. Headless
@@ -78,6 +83,14 @@ test-deepspeed: $(VENV)/deepspeed/.complete
 test-openmmlab: $(OPENMMLAB_VENV)/.complete
 	OMP_NUM_THREADS=1 $(OPENMMLAB_VENV)/bin/python -m pytest $(PYTEST) \
 	  -m openmmlab tests
+
+$(VENV)/.docs: $(VENV)/.complete requirements/docs.txt
+	$(VENV)/bin/pip install --quiet -r requirements/docs.txt
+	@touch $@
+
+# a warning is an error: a link that leads nowhere, a docstring that breaks
+docs: $(VENV)/.docs
+	$(VENV)/bin/sphinx-build -q -W --keep-going -b html -c docs . docs/_build
 
 clean:
 	rm -rf $(VENV) $(OPENMMLAB_VENV) build dist *.egg-info
