@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from mmpretrain.structures import DataSample
+from toy.recipes import FILES, distinct, samples, shrink
 
 import m3i_mm.engine
 import m3i_mm.models  # noqa: F401
@@ -17,28 +15,7 @@ from m3i_mm.models.pretrainers.targets import TextTarget
 from m3i_mm.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 
 pytestmark = pytest.mark.openmmlab
-ROOT = Path(__file__).parents[2]
-FILES = sorted(
-    [
-        *ROOT.glob('configs/m3i/**/*.py'),
-        *ROOT.glob('projects/instances/**/*.py'),
-    ]
-)
-FILES = [
-    path
-    for path in FILES
-    if '_base_' not in path.parts
-    and path.parent.name != 'instances'
-    and '_deprecation_' not in path.read_text()
-]
 SETS = ('bank', 'others', 'seen', 'unseen')
-SMALL_INTERNIMAGE = dict(
-    channels=8,
-    depths=[1, 1, 1, 1],
-    groups=[1, 2, 4, 8],
-    mlp_ratio=1.0,
-    offset_scale=1.0,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +72,7 @@ def test_metrics_ask_for_what_the_model_has(path):
         assert not all(metric.needs_text for metric in metrics)
 
 
-@pytest.mark.parametrize('path', FILES, ids=identify)
+@pytest.mark.parametrize('path', distinct(FILES), ids=identify)
 def test_recipe_trains_at_reduced_size(path):
     cfg = shrink(Config.fromfile(path).model)
     torch.manual_seed(0)
@@ -110,48 +87,3 @@ def test_recipe_trains_at_reduced_size(path):
         p.grad is not None and p.grad.abs().max() > 0
         for p in model.backbone.parameters()
     )
-
-
-def shrink(model):
-    """Make everything shallow; widths, which have to fit, stay."""
-    backbone = model.backbone
-    if backbone.type.endswith('VisionTransformer'):
-        width = MODELS.build(backbone).embed_dims
-        backbone.update(
-            arch=dict(
-                embed_dims=width,
-                num_layers=1,
-                num_heads=2,
-                feedforward_channels=width,
-            ),
-            img_size=64,
-        )
-    elif backbone.type.endswith('InternImage'):
-        backbone.update(arch=SMALL_INTERNIMAGE)
-        model.neck.update(in_channels=[32, 64])
-    _reduce(model)
-    return model
-
-
-def _reduce(node):
-    if isinstance(node, dict):
-        if 'vocab_size' in node:
-            node['vocab_size'] = 100
-        if node.get('type') in ('TransformerDecoder', 'TextTransformer'):
-            node['depth'] = 1
-    for value in node.values() if isinstance(node, dict) else node:
-        if isinstance(value, (dict, list)):
-            _reduce(value)
-
-
-def samples():
-    out = []
-    for number in range(4):
-        sample = DataSample()
-        geometry = [[0.0, 0, 50, 60, 0, 96, 96], [9.0, 5, 80, 90, 1, 96, 96]]
-        sample.set_field(torch.tensor(geometry), 'view_geometry')
-        sample.set_gt_label(number)
-        sample.set_field(torch.tensor(number), 'subgroup')
-        sample.set_field(torch.tensor([1 + number, 2, 0]), 'text_tokens')
-        out.append(sample)
-    return out
