@@ -8,7 +8,12 @@ import pytest
 import torch
 from m3i_cases import CONVNEXT, VIT, WIDTH, m3i_config, make_samples
 
-from m3i_mm.models.pretrainers import Mask, MissingInputError
+from m3i_mm.models.pretrainers import (
+    Mask,
+    MaskError,
+    MissingInputError,
+    MomentumEncoder,
+)
 from m3i_mm.registry import MODELS
 
 pytestmark = pytest.mark.openmmlab
@@ -207,6 +212,85 @@ def test_bfloat16_losses_are_float32(model, two_views):
 def test_parts_that_do_not_fit(change, message):
     with pytest.raises(ValueError, match=message):
         MODELS.build(m3i_config(**change))
+
+
+@pytest.mark.parametrize(
+    ('name', 'likelihood', 'message'),
+    [
+        (
+            'category',
+            dict(type='Boltzmann', label_smoothing=0.1),
+            "'category'.*likelihood.type to 'Categorical'.*'Contrast'",
+        ),
+        (
+            'category',
+            dict(type='Categorical', symmetric=True),
+            "'category'.*Categorical takes no.*'symmetric'.*one of Contrast",
+        ),
+        (
+            'text',
+            dict(type='Contrast', label_smoothing=0.1),
+            "'text'.*no argument 'label_smoothing'.*one of Categorical",
+        ),
+        (
+            'text',
+            dict(type='Categorical'),
+            "'text'.*scores Choices.*TextTarget gives Features.*to Contrast",
+        ),
+    ],
+)
+def test_likelihoods_that_do_not_fit(name, likelihood, message):
+    cfg = m3i_config()
+    cfg['objectives'][name]['likelihood'] = likelihood
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(cfg)
+
+
+def test_frozen_encoder_that_is_not_configured():
+    cfg = m3i_config()
+    cfg['objectives']['intra']['target']['encoder'] = 'frozen'
+    with pytest.raises(ValueError, match=r"'intra'.*set frozen_encoder"):
+        MODELS.build(cfg)
+
+
+def test_mask_of_unequal_counts_names_the_image():
+    cells = torch.zeros(3, 2, 2, dtype=torch.bool)
+    cells[:, 0] = True
+    cells[2, 1, 1] = True
+    with pytest.raises(MaskError, match='image 2.*has 3 and image 0 has 2'):
+        Mask.of(cells)
+
+
+def test_frozen_encoder_teaches(two_views):
+    cfg = m3i_config(
+        frozen_encoder=dict(type='FrozenEncoder', backbone=VIT),
+    )
+    cfg['objectives']['intra']['target']['encoder'] = 'frozen'
+    model = MODELS.build(cfg).train()
+    losses = model.loss(two_views, make_samples())
+    losses['loss_intra'].backward()
+    teacher = model.frozen_encoder
+    assert not any(module.training for module in teacher.modules())
+    assert all(p.grad is None for p in teacher.parameters())
+    assert model.backbone.patch_embed.projection.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize('batch_norm', ['batch', 'running'])
+def test_momentum_encoder_has_no_noise(batch_norm):
+    noisy = torch.nn.Sequential(
+        torch.nn.Conv2d(3, WIDTH, 8, 8),
+        torch.nn.BatchNorm2d(WIDTH),
+        torch.nn.Dropout(0.5),
+    )
+    encoder = MomentumEncoder(noisy, batch_norm=batch_norm).train()
+    images = torch.randn(4, 3, 16, 16)
+    first, second = (encoder(images).values for _ in range(2))
+    if batch_norm == 'batch':
+        # over the images at hand; running means move, outputs do not
+        assert first.mean((0, 1)).abs().max() < 1e-5
+    else:
+        assert first.mean((0, 1)).abs().max() > 1e-3
+    assert torch.equal(first, second)
 
 
 def test_incomplete_objective():

@@ -1,0 +1,70 @@
+"""Text towers of other libraries, with random tiny weights."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from m3i_mm.registry import MODELS
+
+pytestmark = pytest.mark.openmmlab
+
+
+@pytest.mark.parametrize(
+    ('kind', 'padding'), [('bert', 0), ('xlm-roberta', 1)]
+)
+def test_hugging_face_ignores_padding(kind, padding, tmp_path):
+    pytest.importorskip('transformers')
+    sizes = dict(
+        model_type=kind,
+        vocab_size=20,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=16,
+        pad_token_id=padding,
+    )
+    (tmp_path / 'config.json').write_text(json.dumps(sizes))
+    encoder = MODELS.build(
+        dict(
+            type='HuggingFaceTextEncoder',
+            name=str(tmp_path),
+            pretrained=False,
+            out_dims=4,
+        )
+    ).eval()
+    assert encoder.padding == padding
+    _ignores_padding(encoder, torch.tensor([[5, 6], [8, 9]]))
+
+
+def test_open_clip_ignores_padding(tmp_path):
+    open_clip = pytest.importorskip('open_clip')
+    sizes = dict(
+        embed_dim=4,
+        vision_cfg=dict(image_size=16, layers=1, width=64, patch_size=8),
+        text_cfg=dict(
+            context_length=8, vocab_size=20, width=8, heads=2, layers=1
+        ),
+    )
+    config = tmp_path / 'm3i-tiny.json'
+    config.write_text(json.dumps(sizes))
+    open_clip.add_model_config(config)
+    encoder = MODELS.build(
+        dict(type='OpenCLIPTextEncoder', name='m3i-tiny', frozen=True)
+    ).eval()
+    assert not any(p.requires_grad for p in encoder.parameters())
+    # the largest token ends a text of CLIP
+    _ignores_padding(encoder, torch.tensor([[5, 6, 19], [8, 19, 0]]))
+    with pytest.raises(ValueError, match='9 tokens.*context_length=8'):
+        encoder(torch.ones(1, 9, dtype=torch.long))
+
+
+def _ignores_padding(encoder, texts):
+    longer = torch.nn.functional.pad(texts, (0, 3), value=encoder.padding)
+    features = encoder(texts)
+    torch.testing.assert_close(encoder(longer), features)
+    assert features.shape == (2, 4)
+    assert (features[0] - features[1]).abs().max() > 1e-4
