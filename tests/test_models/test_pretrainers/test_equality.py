@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
+from toy.recipes import ROOT
 
 from m3i_mm.models.pretrainers import Contrast, Features, Gaussian
 from m3i_mm.models.pretrainers.positions import (
@@ -64,6 +66,27 @@ def ours(target, likelihood, decoder=None, **kwargs):
         weight=kwargs.pop('weight', 1.0),
     )
     return build(dict(type='M3I', objectives=dict(y=objective), **kwargs))
+
+
+# widths of the shipped rows, and those of the references here
+WIDTHS = {384: 16, 1536: 24, 2048: 24, 4096: 24, 256: 12}
+
+
+def shipped(row, **changes):
+    """Build a row of projects/instances on the small backbone."""
+    path = ROOT / f'projects/instances/configs/_base_/{row}.py'
+    cfg = _narrow(Config.fromfile(path).model.to_dict())
+    return build({**cfg, 'backbone': VIT, **changes})
+
+
+def _narrow(node):
+    if isinstance(node, dict):
+        return {key: _narrow(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_narrow(value) for value in node]
+    if node == 'SyncBN':
+        return 'BN1d'
+    return WIDTHS.get(node, node) if type(node) is int else node
 
 
 def compare(model, reference, inputs, samples=None, offset=0.0, prefix=''):
@@ -160,18 +183,7 @@ def test_simclr():
             ),
         )
     )
-    model = ours(
-        dict(type='GlobalFeatures', encoder='online', stop_gradient=False),
-        dict(
-            type='Contrast',
-            temperature=0.1,
-            normalize=True,
-            negatives=dict(type='BatchNegatives', own_view=True),
-        ),
-        backbone=VIT,
-        neck=neck,
-        input=dict(type='BothViews'),
-    )
+    model = shipped('simclr', neck=neck)
     compare(model, reference, views())
 
 
@@ -189,16 +201,7 @@ def test_mocov3():
             ),
         )
     )
-    model = ours(
-        dict(type='GlobalFeatures'),
-        dict(type='Contrast', temperature=0.2, normalize=True),
-        dict(type='PoolingDecoder', layers=[PREDICTOR]),
-        backbone=VIT,
-        neck=MLP,
-        input=dict(type='BothViews'),
-        momentum_encoder=dict(type='MomentumEncoder'),
-        weight=2.0,  # MoCo v3 adds the two directions, ours averages
-    )
+    model = shipped('mocov3')  # its weight of 2: the directions are added
     model.decoders['y'].layers[0].load_state_dict(
         reference.head.predictor.state_dict()
     )
@@ -220,19 +223,8 @@ def test_byol_and_simsiam(name):
         )
     )
     momentum = name == 'BYOL'
-    model = ours(
-        dict(
-            type='GlobalFeatures',
-            encoder='momentum' if momentum else 'online',
-        ),
-        dict(type='Gaussian', normalize=True),
-        dict(type='PoolingDecoder', layers=[PREDICTOR]),
-        backbone=VIT,
-        neck=MLP,
-        input=dict(type='BothViews'),
-        momentum_encoder=(dict(type='MomentumEncoder') if momentum else None),
-        weight=2.0 if momentum else 0.5,
-    )
+    model = shipped(name.lower())
+    model.objectives['y'].weight = 2.0 if momentum else 0.5
     model.decoders['y'].layers[0].load_state_dict(
         reference.head.predictor.state_dict()
     )
@@ -254,12 +246,8 @@ def test_barlow_twins():
             ),
         )
     )
-    model = ours(
-        dict(type='GlobalFeatures', encoder='online', stop_gradient=False),
-        dict(type='CrossCorrelation', embed_dims=12),
-        backbone=VIT,
-        neck=MLP,
-    )
+    model = shipped('barlow-twins')
+    model.objectives['y'].weight = 1.0
     compare(model, reference, views())
 
 
