@@ -68,8 +68,17 @@ def ours(target, likelihood, decoder=None, **kwargs):
     return build(dict(type='M3I', objectives=dict(y=objective), **kwargs))
 
 
-# widths of the shipped rows, and those of the references here
-WIDTHS = {384: 16, 1536: 24, 2048: 24, 4096: 24, 256: 12}
+# numbers of the shipped rows, and of the references here
+WIDTHS = {
+    1000: 5,
+    384: 16,
+    1536: 24,
+    2048: 24,
+    4096: 24,
+    256: 12,
+    128: 12,
+    65536: 24,
+}
 
 
 def shipped(row, **changes):
@@ -138,11 +147,7 @@ def test_supervised_is_image_classifier():
             ),
         )
     )
-    model = ours(
-        dict(type='CategoryTarget', num_classes=5, embed_dims=16),
-        dict(type='Categorical', label_smoothing=0.1),
-        backbone=VIT,
-    )
+    model = shipped('supervised')
     target = model.objectives['y'].target
     target.embedding.data.copy_(reference.head.fc.weight)
     target.bias.data.copy_(reference.head.fc.bias)
@@ -440,24 +445,13 @@ def test_densecl():
             loss_lambda=1.0,
         )
     )
-    model = ours(
-        dict(type='MatchedFeatures'),
-        dict(
-            type='Contrast',
-            temperature=0.2,
-            normalize=True,
-            negatives=dict(type='QueueNegatives', embed_dims=12, length=24),
-        ),
-        dict(type='DenseDecoder'),
-        backbone=resnet,
-        neck=dict(
-            type='ConvProjector',
-            in_channels=64,
-            hidden_channels=24,
-            out_channels=12,
-        ),
-        momentum_encoder=dict(type='MomentumEncoder'),
+    neck = dict(
+        type='ConvProjector',
+        in_channels=64,
+        hidden_channels=24,
+        out_channels=12,
     )
+    model = shipped('densecl', backbone=resnet, neck=neck)
     model.neck.layers.load_state_dict(reference.neck.mlp2.state_dict())
     model.backbone.load_state_dict(reference.backbone.state_dict())
     model.sync_momentum_encoder()
