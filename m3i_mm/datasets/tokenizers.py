@@ -78,6 +78,9 @@ class CLIPTokenizer(Tokenizer):
 class HuggingFaceTokenizer(Tokenizer):
     """A tokenizer of Hugging Face Transformers.
 
+    Attributes:
+        padding (int): The tokenizer's own padding token, 1 for XLM-R.
+
     Args:
         name (str): A name on the hub, or a folder with the files.
         context_length (int): The number of tokens. Defaults to 77.
@@ -94,20 +97,21 @@ class HuggingFaceTokenizer(Tokenizer):
         self.context_length = context_length
         self.encoder = AutoTokenizer.from_pretrained(name)
         self.vocab_size = len(self.encoder)
+        self.padding = int(self.encoder.pad_token_id or 0)
 
     def __call__(self, text: str) -> Tensor:
         """Encode a text; see :meth:`Tokenizer.__call__`."""
         ids = self.encoder(
             text, truncation=True, max_length=self.context_length
         )['input_ids']
-        tokens = torch.zeros(self.context_length, dtype=torch.long)
+        tokens = torch.full((self.context_length,), self.padding)
         tokens[: len(ids)] = torch.tensor(ids)
         return tokens
 
     def decode(self, tokens: Tensor) -> str:
         """Decode tokens; see :meth:`Tokenizer.decode`."""
         return self.encoder.decode(
-            tokens[tokens != 0], skip_special_tokens=True
+            tokens[tokens != self.padding], skip_special_tokens=True
         )
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 import torch
 
+from m3i_mm.datasets.tokenizers import HuggingFaceTokenizer
 from m3i_mm.registry import MODELS
 
 pytestmark = pytest.mark.openmmlab
@@ -38,6 +39,26 @@ def test_hugging_face_ignores_padding(kind, padding, tmp_path):
     ).eval()
     assert encoder.padding == padding
     _ignores_padding(encoder, torch.tensor([[5, 6], [8, 9]]))
+
+
+@pytest.mark.parametrize('padding', [0, 1])
+def test_hugging_face_tokenizer_pads_with_its_own_token(padding, tmp_path):
+    transformers = pytest.importorskip('transformers')
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = ['a', 'cat']
+    words.insert(padding, '<pad>')
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token='<pad>'
+    ).save_pretrained(tmp_path)
+    encode = HuggingFaceTokenizer(str(tmp_path), context_length=4)
+    tokens = encode('a cat')
+    expected = [vocabulary['a'], vocabulary['cat'], padding, padding]
+    assert tokens.tolist() == expected
+    assert encode.decode(tokens) == 'a cat'
 
 
 def test_open_clip_ignores_padding(tmp_path):
