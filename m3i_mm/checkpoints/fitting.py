@@ -261,7 +261,7 @@ class Fit:
         listed = ', '.join(f'{part} ({count})' for part, count in left.items())
         print_log(
             f'{source}: {len(self.comparison.matched)} of {len(self.own)} '
-            f'tensors of {self.name} matched; left out: {listed or "nothing"}',
+            f'tensors of {self.name} matched; unused: {listed or "nothing"}',
             logger='current',
         )
         if unfit:

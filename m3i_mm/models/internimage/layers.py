@@ -7,11 +7,14 @@ follows from the size of the network: T normalises the input of a branch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from m3i_mm.models.utils.norm import build_norm
@@ -110,6 +113,23 @@ class MLP(nn.Module):
         return self.fc2(self.act(self.fc1(x)))
 
 
+@contextmanager
+def _without_statistics(block: nn.Module) -> Iterator[None]:
+    """Recompute a block without moving its running statistics once more."""
+    norms = [
+        module
+        for module in block.modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    ]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+
+
 class Block(nn.Module):
     """DCNv3 and MLP, each a residual branch.
 
@@ -170,9 +190,15 @@ class Block(nn.Module):
         Returns:
             Tensor: (B, H, W, C).
         """
-        if self.with_cp and x.requires_grad:
-            return checkpoint(self._forward, x, use_reentrant=False)
-        return self._forward(x)
+        if not (self.with_cp and x.requires_grad):
+            return self._forward(x)
+        settings: dict[str, Any] = {}
+        if any(isinstance(module, _BatchNorm) for module in self.modules()):
+            settings['context_fn'] = lambda: (
+                nullcontext(),
+                _without_statistics(self),
+            )
+        return checkpoint(self._forward, x, use_reentrant=False, **settings)
 
     def _forward(self, x: Tensor) -> Tensor:
         x = x + self._branch(

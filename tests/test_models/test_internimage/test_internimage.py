@@ -81,9 +81,12 @@ def test_out_indices_choose_the_stages():
     assert all(map(torch.equal, model(image), (every[1], every[3])))
 
 
-def test_activation_checkpointing_changes_no_gradient():
+@pytest.mark.parametrize('norm', ['LN', 'BN'])
+def test_activation_checkpointing_changes_nothing(norm):
     torch.manual_seed(0)
-    plain = InternImage(official.ARCHS['small_like'], drop_path_rate=0.5)
+    plain = InternImage(
+        official.ARCHS['small_like'], drop_path_rate=0.5, norm_layer=norm
+    )
     lean = copy.deepcopy(plain)
     for stage in lean.levels:
         for block in stage.blocks:
@@ -96,6 +99,16 @@ def test_activation_checkpointing_changes_no_gradient():
         plain.named_parameters(), lean.parameters(), strict=True
     ):
         torch.testing.assert_close(p.grad, q.grad, msg=name)
+    # the forward pass is repeated, running statistics move once
+    for (name, p), q in zip(
+        plain.named_buffers(), lean.buffers(), strict=True
+    ):
+        assert torch.equal(p, q), name
+    assert all(
+        module.track_running_stats
+        for module in lean.modules()
+        if isinstance(module, torch.nn.BatchNorm2d)
+    )
 
 
 def test_drop_path_grows_linearly_over_all_blocks():
