@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmcv.cnn.bricks import DropPath
@@ -121,13 +121,18 @@ def _without_statistics(block: nn.Module) -> Iterator[None]:
         for module in block.modules()
         if isinstance(module, _BatchNorm) and module.track_running_stats
     ]
+    momenta = [norm.momentum for norm in norms]
+    counted = [cast(Tensor, norm.num_batches_tracked) for norm in norms]
+    counts = [count.clone() for count in counted]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        for count, before in zip(counted, counts, strict=True):
+            count.copy_(before)
 
 
 class Block(nn.Module):

@@ -204,7 +204,7 @@ def test_loader_reports_what_it_did(file, caplog):
     with caplog.at_level(logging.INFO):
         load_checkpoint(InternImage(SMALL), file(content))
     assert '127 tensors matched, 127 of them renamed' in caplog.text
-    assert 'unused: conv_head (6), head (2)' in caplog.text
+    assert 'left out: conv_head (6), head (2)' in caplog.text
 
 
 @pytest.mark.parametrize(
