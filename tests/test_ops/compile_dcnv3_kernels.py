@@ -22,12 +22,14 @@ CONSTANTS = dict(
     WIDE_INDEX=False,
     COMPUTE=triton_kernels.tl.float32,
     TILE=1024,
+    INPUT_GRADIENT=True,
+    POINTS_GRADIENT=True,
 )
 
 
 def compile_kernel(kernel, architecture):
     """Compile for bfloat16 tensors that are aligned, as PyTorch's are."""
-    function = kernel.fn
+    function = kernel
     signature, constants, aligned = {}, {}, {}
     for position, name in enumerate(function.arg_names):
         if name in CONSTANTS:

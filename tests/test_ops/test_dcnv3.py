@@ -199,6 +199,41 @@ def test_same_bits_every_time():
     assert all(torch.equal(a, b) for a, b in zip(*runs))
 
 
+@pytest.mark.parametrize('setting', SETTINGS, ids=str)
+def test_deterministic_gradients_equal_loops(monkeypatch, setting):
+    """As on a GPU, where the gradient of ``grid_sample`` refuses to run."""
+    monkeypatch.setattr(
+        torch_backend, '_must_be_deterministic', lambda device: True
+    )
+    monkeypatch.setattr(torch_backend, 'grid_sampler_2d_backward', None)
+    *arrays, grad_output = make_inputs(setting)
+    inputs = tensors_of(arrays)
+    output = dcnv3(*inputs, *setting)
+    grads = torch.autograd.grad(output, inputs, torch.from_numpy(grad_output))
+    loops = dcnv3_loops_gradients(*arrays, grad_output, setting)
+    for grad, expected in zip(grads, loops):
+        torch.testing.assert_close(
+            grad, torch.from_numpy(expected), rtol=1e-10, atol=1e-10
+        )
+
+
+def test_deterministic_mode_matters_on_a_gpu_only():
+    torch.use_deterministic_algorithms(True)
+    try:
+        for device in ('cpu', 'cuda'):
+            asked = torch_backend._must_be_deterministic(torch.device(device))
+            assert asked == (device == 'cuda')
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert not torch_backend._must_be_deterministic(torch.device('cuda'))
+
+
+def test_forward_mode_differentiation_is_refused():
+    inputs = random_inputs(1, 3, 4)
+    with pytest.raises(RuntimeError, match='autograd.Function'):
+        torch.func.jvp(Operator(), tuple(inputs), tuple(inputs))
+
+
 def test_non_contiguous_inputs():
     setting = Setting(groups=2)
     *arrays, _ = make_inputs(setting)

@@ -142,6 +142,8 @@ def test_auto_is_deterministic_when_asked(monkeypatch):
     torch.use_deterministic_algorithms(True)
     try:
         assert backends.select_backend('auto', 'cuda') == 'torch'
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        assert backends.select_backend('auto', 'cuda') == 'triton'
     finally:
         torch.use_deterministic_algorithms(False)
 

@@ -230,17 +230,96 @@ def test_autocast_mixes_half_features_with_a_float32_mask():
     torch.testing.assert_close(outputs['triton'], outputs['torch'])
 
 
-def test_deterministic_mode_raises_in_the_backward_pass():
+@pytest.fixture
+def sampled():
+    """A tensor with a gradient of the input to come."""
     input = torch.randn(1, 3, 3, 2, device=DEVICE, requires_grad=True)
     offset = torch.randn(1, 3, 3, 18, device=DEVICE)
     mask = torch.randn(1, 3, 3, 9, device=DEVICE)
-    output = dcnv3(input, offset, mask, backend='triton')
+    yield dcnv3(input, offset, mask, backend='triton')
+    torch.use_deterministic_algorithms(False)
+
+
+def test_deterministic_mode_raises_and_names_a_way_out(sampled):
     torch.use_deterministic_algorithms(True)
-    try:
-        with pytest.raises(RuntimeError, match='no deterministic impl'):
-            output.sum().backward()
-    finally:
-        torch.use_deterministic_algorithms(False)
+    with pytest.raises(RuntimeError, match="backend='torch' has one"):
+        sampled.sum().backward()
+
+
+def test_deterministic_mode_may_only_warn(sampled):
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    with pytest.warns(UserWarning, match="backend='torch' has one"):
+        sampled.sum().backward()
+
+
+@pytest.mark.parametrize('wanted', [(0,), (1,), (2,), (1, 2), (0, 2)])
+def test_only_the_gradients_asked_for_are_computed(monkeypatch, wanted):
+    setting = Setting(groups=2)
+    *arrays, grad_output = make_inputs(setting, size=(3, 4))
+    expected = run(arrays, grad_output, setting)
+    launch, switches = triton_backend._launch, []
+
+    def spy(name, tensors, geometry, **options):
+        switches.append(options)
+        launch(name, tensors, geometry, **options)
+
+    monkeypatch.setattr(triton_backend, '_launch', spy)
+    inputs = tensors_of(arrays)
+    for index, tensor in enumerate(inputs):
+        tensor.requires_grad_(index in wanted)
+    output = dcnv3(*inputs, *setting, backend='triton')
+    output.backward(torch.tensor(grad_output, device=DEVICE))
+    for index, tensor in enumerate(inputs):
+        if index in wanted:
+            torch.testing.assert_close(tensor.grad, expected[1 + index])
+        else:
+            assert tensor.grad is None
+    assert switches[-1] == dict(
+        INPUT_GRADIENT=0 in wanted, POINTS_GRADIENT=wanted != (0,)
+    )
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -1e30])
+@pytest.mark.parametrize('axis', [0, 1])
+def test_points_nowhere_have_the_gradients_of_torch(value, axis):
+    torch.manual_seed(0)
+    input, offset, mask = (
+        torch.randn(1, 2, 3, channels, device=DEVICE)
+        for channels in (2, 18, 9)
+    )
+    offset[0, 0, 1, 8 + axis] = value
+    results = []
+    for backend in ('triton', 'torch'):
+        inputs = [t.clone().requires_grad_() for t in (input, offset, mask)]
+        output = dcnv3(*inputs, backend=backend)
+        results.append([output, *torch.autograd.grad(output.sum(), inputs)])
+    torch.testing.assert_close(*results, equal_nan=True)
+    assert results[0][2].isnan().any() == (abs(value) != 1e30)
+
+
+def test_forward_mode_differentiation_is_refused():
+    tensors = tuple(
+        torch.randn(1, 2, 3, channels, device=DEVICE)
+        for channels in (2, 18, 9)
+    )
+    with pytest.raises(RuntimeError, match='jvp'):
+        torch.func.jvp(
+            lambda *inputs: dcnv3(*inputs, backend='triton'), tensors, tensors
+        )
+
+
+def test_functional_gradients():
+    input, *points = (
+        torch.randn(1, 2, 3, channels, device=DEVICE)
+        for channels in (2, 18, 9)
+    )
+
+    def total(input):
+        return dcnv3(input, *points, backend='triton').sum()
+
+    grad = torch.func.grad(total)(input)
+    (expected,) = torch.autograd.grad(total(input.requires_grad_()), input)
+    torch.testing.assert_close(grad, expected)
 
 
 def test_launch_errors_reach_the_caller(monkeypatch):

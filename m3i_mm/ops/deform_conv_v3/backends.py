@@ -50,8 +50,9 @@ def select_backend(name: str, device_type: str) -> str:
 
     Args:
         name (str): A backend, or ``'auto'`` for the first one that runs on
-            the device. Under ``torch.use_deterministic_algorithms`` that is
-            the ``torch`` backend, the only one that can be deterministic.
+            the device. Under ``torch.use_deterministic_algorithms(True)``
+            that is the ``torch`` backend, the only one that can be
+            deterministic; with ``warn_only`` the fastest stays.
         device_type (str): Type of the tensors' device.
 
     Returns:
@@ -78,7 +79,10 @@ def select_backend(name: str, device_type: str) -> str:
 
 
 def _choose(device_type: str) -> str:
-    if torch.are_deterministic_algorithms_enabled():
+    if (
+        torch.are_deterministic_algorithms_enabled()
+        and not torch.is_deterministic_algorithms_warn_only_enabled()
+    ):
         name = 'torch'
     else:
         name = available_backends(device_type)[0]

@@ -41,6 +41,11 @@ def dcnv3(
     (and zero for points exactly at -1), in ``torch`` and ``mmcv`` rounding
     decides. At initialisation all locations are integer.
 
+    Points that are not finite contribute nothing, and the gradients of their
+    offset and mask are NaN. Under ``torch.use_deterministic_algorithms(True)``
+    ``auto`` takes ``torch``, whose gradients are then deterministic on a GPU
+    too. There is no forward-mode differentiation: it raises.
+
     Offset and mask may have another floating dtype than the input, as they do
     under autocast. Half precision inputs are accumulated in float32.
 

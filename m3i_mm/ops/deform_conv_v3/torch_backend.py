@@ -3,7 +3,8 @@
 It works block by block, and keeps nothing that was sampled for the backward
 pass. The forward pass is a weighted sum of rows of a table, ``embedding_bag``,
 once for each of the four pixels around a location. The backward pass samples
-again by ``grid_sample``, whose gradient kernel is the faster one.
+again by ``grid_sample``, whose gradient kernel is the faster one; in
+deterministic mode on a GPU, :mod:`.deterministic_gradient` takes its place.
 
 ``torch.compile`` and ``torch.export`` see one ``grid_sample`` over everything.
 
@@ -23,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .deterministic_gradient import deterministic_gradients
 from .geometry import Geometry
 from .grid_sample import from_maps, prepare, sample, sample_and_sum, to_maps
 
@@ -76,12 +78,29 @@ class _BlockwiseDCNv3(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        input, offset, mask = ctx.saved_tensors
-        grads = _backward(grad_output, input, offset, mask, ctx.geometry)
+        input, offset, mask = tensors = ctx.saved_tensors
+        if _must_be_deterministic(grad_output.device):
+            grads = deterministic_gradients(
+                grad_output, input, offset, mask, ctx.geometry
+            )
+        else:
+            maps = _backward(grad_output, input, offset, mask, ctx.geometry)
+            of_input, of_offset, of_mask = (
+                from_maps(grad, tensor.shape)
+                for grad, tensor in zip(maps, tensors, strict=True)
+            )
+            grads = of_input, of_offset, of_mask
         return *(
-            from_maps(grad, tensor.shape).to(tensor.dtype)
-            for grad, tensor in zip(grads, (input, offset, mask), strict=True)
+            grad.to(tensor.dtype)
+            for grad, tensor in zip(grads, tensors, strict=True)
         ), None
+
+
+def _must_be_deterministic(device: torch.device) -> bool:
+    """Whether the gradient of ``grid_sample`` would be refused."""
+    return (
+        device.type != 'cpu' and torch.are_deterministic_algorithms_enabled()
+    )
 
 
 def _blocks(length: int, values: int, device: torch.device) -> Iterator[slice]:

@@ -1,26 +1,31 @@
 """DCNv3 by Triton kernels, compiled on first use.
 
-The kernels are wrapped as operators of ``torch.library`` with fake
-implementations, so ``torch.compile`` and ``torch.export`` pass over them
-without a graph break. Each tensor is loaded in its own dtype and the
-arithmetic is in float32 (float64 for float64 inputs), so autocast needs no
-rule: half precision features with a float32 mask are taken as they come.
+Eager mode runs them in an ``autograd.Function``, which costs the host little;
+``torch.compile`` and ``torch.export`` see operators of ``torch.library`` with
+fake implementations, without a graph break. Each tensor is loaded in its own
+dtype and the arithmetic is in float32 (float64 for float64 inputs), so
+autocast needs no rule: half precision features with a float32 mask are taken
+as they come. Gradients that are not asked for are not computed, and
+forward-mode differentiation raises.
 
 The gradient of the input is summed by atomic additions in float32. Its last
 bits depend on their order, so that it is not deterministic; under
-``torch.use_deterministic_algorithms(True)`` the backward pass raises.
+``torch.use_deterministic_algorithms(True)`` the backward pass raises, or warns
+with ``warn_only``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .geometry import Geometry
 
@@ -28,6 +33,13 @@ __all__ = ['run', 'unavailable_reason']
 
 # Elements that 32-bit indices serve, with room for the last block's excess.
 _NARROW_INDEX_LIMIT = 2**30
+
+# Values per program and warps of each kernel. They follow from the compiled
+# code, not from a trial of several at the first step, which would stall it
+# and take memory at its peak: of the forward kernels this one has the most
+# warps per multiprocessor and no barrier, of the backward kernels this one
+# has the fewest instructions.
+_TILES_AND_WARPS = {'forward_kernel': (1024, 4), 'backward_kernel': (2048, 4)}
 
 
 def unavailable_reason(device: torch.device) -> str | None:
@@ -50,9 +62,114 @@ def run(
     input: Tensor, offset: Tensor, mask: Tensor, geometry: Geometry
 ) -> Tensor:
     """Compute DCNv3 with the Triton kernels; see :func:`.dcnv3`."""
-    return _dcnv3(
-        input.contiguous(), offset.contiguous(), mask.contiguous(), *geometry
+    arguments = (
+        input.contiguous(),
+        offset.contiguous(),
+        mask.contiguous(),
+        *geometry,
     )
+    if torch.compiler.is_compiling():
+        return _dcnv3(*arguments)
+    return _TritonDCNv3.apply(*arguments)
+
+
+def _forward(
+    input: Tensor, offset: Tensor, mask: Tensor, geometry: Geometry
+) -> Tensor:
+    output = input.new_empty(*mask.shape[:3], input.shape[3])
+    _launch('forward_kernel', (input, offset, mask, output), geometry)
+    return output
+
+
+def _gradients(
+    input: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    grad_output: Tensor,
+    geometry: Geometry,
+    of_input: bool,
+    of_points: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients; those that are not asked for are empty."""
+    grad_input, grad_offset, grad_mask = (
+        tensor.new_empty(tensor.shape if wanted else 0, dtype=dtype)
+        for tensor, wanted, dtype in (
+            (input, of_input, _compute_dtype(input)),
+            (offset, of_points, offset.dtype),
+            (mask, of_points, mask.dtype),
+        )
+    )
+    if of_input:
+        _warn_of_nondeterminism()
+    tensors = (
+        input,
+        offset,
+        mask,
+        grad_output.contiguous(),
+        grad_input.zero_(),
+        grad_offset,
+        grad_mask,
+    )
+    _launch(
+        'backward_kernel',
+        tensors,
+        geometry,
+        INPUT_GRADIENT=of_input,
+        POINTS_GRADIENT=of_points,
+    )
+    return grad_input.to(input.dtype), grad_offset, grad_mask
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[:3])
+    ctx.constants = inputs[3:]
+
+
+def _wanted(ctx: Any) -> tuple[bool, bool]:
+    of_input, of_offset, of_mask = ctx.needs_input_grad[:3]
+    return of_input, of_offset or of_mask
+
+
+def _asked_for(
+    ctx: Any, gradients: tuple[Tensor, ...]
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients that are needed, and None for all else."""
+    needed = zip(gradients, ctx.needs_input_grad, strict=False)
+    return (
+        *(gradient if need else None for gradient, need in needed),
+        *(None for _ in ctx.constants),
+    )
+
+
+class _TritonDCNv3(torch.autograd.Function):
+    """The kernels in eager mode."""
+
+    @staticmethod
+    def forward(
+        input: Tensor, offset: Tensor, mask: Tensor, *constants: Any
+    ) -> Tensor:
+        return _forward(input, offset, mask, Geometry(*constants))
+
+    setup_context = staticmethod(_save)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        if torch._C._are_functorch_transforms_active():
+            # their wrapped tensors reach kernels through an operator only
+            return _operator_backward(ctx, grad_output)
+        input, offset, mask = ctx.saved_tensors
+        of_input, of_points = _wanted(ctx)
+        gradients = _gradients(
+            input,
+            offset,
+            mask,
+            grad_output,
+            Geometry(*ctx.constants),
+            of_input,
+            of_points,
+        )
+        return _asked_for(ctx, gradients)
 
 
 @torch.library.custom_op('m3i_mm::dcnv3', mutates_args=())
@@ -77,9 +194,7 @@ def _dcnv3(
         offset_scale,
         remove_center,
     )
-    output = input.new_empty(*mask.shape[:3], input.shape[3])
-    _launch('forward_kernel', (input, offset, mask, output), geometry)
-    return output
+    return _forward(input, offset, mask, geometry)
 
 
 @_dcnv3.register_fake
@@ -100,8 +215,9 @@ def _dcnv3_backward(
     groups: int,
     offset_scale: float,
     remove_center: bool,
+    of_input: bool,
+    of_points: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    _require_nondeterminism()
     geometry = Geometry(
         kernel_size,
         stride,
@@ -111,59 +227,50 @@ def _dcnv3_backward(
         offset_scale,
         remove_center,
     )
-    grad_input = torch.zeros_like(input, dtype=_compute_dtype(input))
-    grad_offset, grad_mask = torch.empty_like(offset), torch.empty_like(mask)
-    tensors = (
-        input,
-        offset,
-        mask,
-        grad_output.contiguous(),
-        grad_input,
-        grad_offset,
-        grad_mask,
+    return _gradients(
+        input, offset, mask, grad_output, geometry, of_input, of_points
     )
-    _launch('backward_kernel', tensors, geometry)
-    return grad_input.to(input.dtype), grad_offset, grad_mask
 
 
 @_dcnv3_backward.register_fake
 def _(
     input: Tensor, offset: Tensor, mask: Tensor, *others: Any
 ) -> tuple[Tensor, Tensor, Tensor]:
+    of_input, of_points = others[-2:]
     return (
-        torch.empty_like(input),
-        torch.empty_like(offset),
-        torch.empty_like(mask),
+        input.new_empty(input.shape if of_input else 0),
+        offset.new_empty(offset.shape if of_points else 0),
+        mask.new_empty(mask.shape if of_points else 0),
     )
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[:3])
-    ctx.geometry = inputs[3:]
+def _operator_backward(
+    ctx: Any, grad_output: Tensor
+) -> tuple[Tensor | None, ...]:
+    gradients = _dcnv3_backward(
+        *ctx.saved_tensors, grad_output, *ctx.constants, *_wanted(ctx)
+    )
+    return _asked_for(ctx, gradients)
 
 
-def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-    grads = _dcnv3_backward(*ctx.saved_tensors, grad_output, *ctx.geometry)
-    return *grads, *(None for _ in ctx.geometry)
-
-
-_dcnv3.register_autograd(_backward, setup_context=_save)
+_dcnv3.register_autograd(_operator_backward, setup_context=_save)
 
 
 def _compute_dtype(input: Tensor) -> torch.dtype:
     return torch.promote_types(input.dtype, torch.float32)
 
 
-def _require_nondeterminism() -> None:
-    """Raise as PyTorch's own operators do when determinism is asked for."""
-    if (
-        torch.are_deterministic_algorithms_enabled()
-        and not torch.is_deterministic_algorithms_warn_only_enabled()
-    ):
-        raise RuntimeError(
-            "dcnv3: the backward pass of the backend 'triton' has no "
-            'deterministic implementation, use backend="torch"'
-        )
+def _warn_of_nondeterminism() -> None:
+    """Raise or warn as PyTorch's own operators do in deterministic mode."""
+    if not torch.are_deterministic_algorithms_enabled():
+        return
+    message = (
+        "dcnv3: the gradient of the input by the backend 'triton' has no "
+        "deterministic implementation, backend='torch' has one"
+    )
+    if not torch.is_deterministic_algorithms_warn_only_enabled():
+        raise RuntimeError(message)
+    warnings.warn(message, stacklevel=2)
 
 
 def _kernels() -> ModuleType:
@@ -173,7 +280,10 @@ def _kernels() -> ModuleType:
 
 
 def _launch(
-    name: str, tensors: tuple[Tensor, ...], geometry: Geometry
+    name: str,
+    tensors: tuple[Tensor, ...],
+    geometry: Geometry,
+    **switches: bool,
 ) -> None:
     """Launch a kernel over the rows (one group of one output position)."""
     kernels = _kernels()
@@ -183,6 +293,7 @@ def _launch(
     group_channels = channels // geometry.groups
     row_count = mask.numel() // geometry.taps
     block_channels = kernels.triton.next_power_of_2(group_channels)
+    tile, warps = _TILES_AND_WARPS[name]
     constants = dict(
         KERNEL_SIZE=geometry.kernel_size,
         STRIDE=geometry.stride,
@@ -196,11 +307,10 @@ def _launch(
         BLOCK_CHANNELS=block_channels,
         WIDE_INDEX=max(t.numel() for t in tensors) >= _NARROW_INDEX_LIMIT,
         COMPUTE=tl.float64 if input.dtype == torch.float64 else tl.float32,
+        TILE=tile,
     )
 
-    def grid(meta: dict[str, Any]) -> tuple[int]:
-        return (cdiv(row_count, max(1, meta['TILE'] // block_channels)),)
-
+    grid = (cdiv(row_count, max(1, tile // block_channels)),)
     with _on_device(input.device):
         getattr(kernels, name)[grid](
             *tensors,
@@ -209,6 +319,8 @@ def _launch(
             width,
             *mask.shape[1:3],
             **constants,
+            **switches,
+            num_warps=warps,
         )
 
 

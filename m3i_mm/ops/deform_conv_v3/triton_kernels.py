@@ -16,37 +16,12 @@ the CPU) is decided when this module is imported.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import triton
 import triton.language as tl
 
 __all__ = ['backward_kernel', 'forward_kernel']
-
-_TILES_AND_WARPS = (
-    (1024, 4),
-    (512, 2),
-    (1024, 2),
-    (2048, 4),
-    (2048, 8),
-    (4096, 8),
-)
-
-
-def _autotuned(**options: Any) -> Any:
-    """Tune the values per program and the warps, once per kind of layer.
-
-    The image size is not part of the key: with multi-scale training, tuning
-    would never end.
-    """
-    configs = [
-        triton.Config({'TILE': tile}, num_warps=warps)
-        for tile, warps in _TILES_AND_WARPS
-    ]
-    if os.environ.get('TRITON_INTERPRET') == '1':
-        configs = configs[:1]
-    return triton.autotune(configs, key=['GROUP_CHANNELS', 'TAPS'], **options)
 
 
 @triton.jit
@@ -152,16 +127,17 @@ def _backward_pixel(
     mask: tl.tensor,
     grad: tl.tensor,
     weight: tl.tensor,
+    INPUT_GRADIENT: tl.constexpr,
 ) -> Any:
     """Add weight * grad to one pixel's gradient, return <grad, pixel>."""
     value = tl.load(input_ptr + index, mask=mask, other=0.0)
-    tl.atomic_add(
-        grad_input_ptr + index, weight[:, None] * grad, mask, sem='relaxed'
-    )
+    if INPUT_GRADIENT:
+        tl.atomic_add(
+            grad_input_ptr + index, weight[:, None] * grad, mask, sem='relaxed'
+        )
     return tl.sum(grad * value.to(grad.dtype), axis=1)
 
 
-@_autotuned()
 @triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
 def forward_kernel(
     input_ptr: tl.tensor,
@@ -252,7 +228,6 @@ def forward_kernel(
     )
 
 
-@_autotuned(reset_to_zero=['grad_input_ptr'])
 @triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
 def backward_kernel(
     input_ptr: tl.tensor,
@@ -280,8 +255,13 @@ def backward_kernel(
     WIDE_INDEX: tl.constexpr,
     COMPUTE: tl.constexpr,
     TILE: tl.constexpr,
+    INPUT_GRADIENT: tl.constexpr,
+    POINTS_GRADIENT: tl.constexpr,
 ) -> None:
-    """Write the rows' gradients of offset and mask, add that of the input."""
+    """Write the rows' gradients of offset and mask, add that of the input.
+
+    A gradient that is not asked for costs neither stores nor additions.
+    """
     BLOCK_ROWS: tl.constexpr = max(1, TILE // BLOCK_CHANNELS)
     CHANNELS: tl.constexpr = GROUPS * GROUP_CHANNELS
     rows, row_mask, center_x, center_y, start = _locate_rows(
@@ -320,8 +300,12 @@ def backward_kernel(
             REMOVE_CENTER,
             TAPS,
         )
+        # NaN where a location is not finite, so that a divergence shows
+        unknown_x, unknown_y = x - x, y - y
         x, fraction_x, left, right = _split(x, width)
         y, fraction_y, top, bottom = _split(y, height)
+        fraction_x += unknown_x
+        fraction_y += unknown_y
         top = top & row_mask
         bottom = bottom & row_mask
         pixel = start + (y.to(rows.dtype) * width + x) * CHANNELS
@@ -339,6 +323,7 @@ def backward_kernel(
             (top & left)[:, None] & channel_mask,
             grad,
             weight_above * (1 - fraction_x),
+            INPUT_GRADIENT,
         )
         above_right = _backward_pixel(
             input_ptr,
@@ -347,6 +332,7 @@ def backward_kernel(
             (top & right)[:, None] & channel_mask,
             grad,
             weight_above * fraction_x,
+            INPUT_GRADIENT,
         )
         below_left = _backward_pixel(
             input_ptr,
@@ -355,6 +341,7 @@ def backward_kernel(
             (bottom & left)[:, None] & channel_mask,
             grad,
             weight_below * (1 - fraction_x),
+            INPUT_GRADIENT,
         )
         below_right = _backward_pixel(
             input_ptr,
@@ -363,14 +350,16 @@ def backward_kernel(
             (bottom & right)[:, None] & channel_mask,
             grad,
             weight_below * fraction_x,
+            INPUT_GRADIENT,
         )
-        line_above = above_left + fraction_x * (above_right - above_left)
-        line_below = below_left + fraction_x * (below_right - below_left)
-        slope_x = weight_above * (above_right - above_left)
-        slope_x += weight_below * (below_right - below_left)
-        slope_y = weight * (line_below - line_above)
-        sampled = line_above + fraction_y * (line_below - line_above)
-        tl.store(grad_mask_ptr + rows * TAPS + tap, sampled, mask=row_mask)
-        pointers = grad_offset_ptr + rows * (2 * TAPS) + 2 * tap
-        tl.store(pointers, OFFSET_SCALE * slope_x, mask=row_mask)
-        tl.store(pointers + 1, OFFSET_SCALE * slope_y, mask=row_mask)
+        if POINTS_GRADIENT:
+            line_above = above_left + fraction_x * (above_right - above_left)
+            line_below = below_left + fraction_x * (below_right - below_left)
+            slope_x = weight_above * (above_right - above_left)
+            slope_x += weight_below * (below_right - below_left)
+            slope_y = weight * (line_below - line_above)
+            sampled = line_above + fraction_y * (line_below - line_above)
+            tl.store(grad_mask_ptr + rows * TAPS + tap, sampled, mask=row_mask)
+            pointers = grad_offset_ptr + rows * (2 * TAPS) + 2 * tap
+            tl.store(pointers, OFFSET_SCALE * slope_x, mask=row_mask)
+            tl.store(pointers + 1, OFFSET_SCALE * slope_y, mask=row_mask)
