@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ['CheckpointError', 'MissingCheckpointError']
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ['CheckpointError', 'MissingCheckpointError', 'errors_about']
 
 
 class CheckpointError(RuntimeError):
@@ -11,3 +14,19 @@ class CheckpointError(RuntimeError):
 
 class MissingCheckpointError(CheckpointError, FileNotFoundError):
     """A checkpoint that is not there."""
+
+
+@contextmanager
+def errors_about(path: str) -> Iterator[None]:
+    """Name the file in errors of what knows its content alone.
+
+    Args:
+        path (str): The file.
+
+    Raises:
+        CheckpointError: The same with the path in front.
+    """
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f'{path}: {error}') from error

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from m3i_mm.version import __version__
 
-from .errors import CheckpointError
+from .errors import CheckpointError, errors_about
 from .fitting import compare, weights_of
 from .reading import read_checkpoint
 
@@ -105,7 +105,8 @@ def publish(
     content = read_checkpoint(checkpoint)
     state_dict = weights_of(content)
     meta = content.get('meta', {})
-    weights = extract(state_dict, part, format == 'mmpretrain')
+    with errors_about(checkpoint):
+        weights = extract(state_dict, part, format == 'mmpretrain')
     facts = {
         'm3i_mm_version': __version__,
         'part': part,

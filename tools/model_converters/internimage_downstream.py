@@ -11,12 +11,13 @@ import argparse
 
 import torch
 
+from m3i_mm.benchmarks.complexity import build_without_memory
 from m3i_mm.checkpoints import CheckpointError, read_checkpoint
+from m3i_mm.checkpoints.errors import errors_about
 from m3i_mm.models.internimage.released_detectors import (
     check_names,
     convert_downstream,
 )
-from m3i_mm.runs.building import build_model
 from m3i_mm.runs.reading import read_config
 
 
@@ -51,14 +52,12 @@ def main() -> None:
 
 def convert(args: argparse.Namespace) -> None:
     """Convert, check against the config, and write."""
-    state_dict = convert_downstream(
-        read_checkpoint(args.source, trust=args.trust)
-    )
-    if args.config:
-        cfg = read_config(args.config)
-        with torch.device('meta'):
-            model = build_model(cfg)
-        check_names(state_dict, model)
+    content = read_checkpoint(args.source, trust=args.trust)
+    with errors_about(args.source):
+        state_dict = convert_downstream(content)
+        if args.config:
+            cfg = read_config(args.config)
+            check_names(state_dict, build_without_memory(cfg, 'model'))
     torch.save({'state_dict': state_dict}, args.target)
     print(f'{args.target}: {len(state_dict)} tensors')
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from m3i_mm.checkpoints.errors import CheckpointError
+from m3i_mm.checkpoints.errors import CheckpointError, errors_about
 from m3i_mm.checkpoints.reading import read_checkpoint
 
 from .released_m3i import m3i_names
@@ -105,16 +105,18 @@ def convert_internimage(
         CheckpointError: If the source holds no InternImage, or the class map
             does not fit it.
     """
-    state = official_names(read_checkpoint(source, trust=trust))
-    if class_map is not None:
-        state = select_classes(state, class_map)
-    content = STYLES[style](state)
-    tensors = content['model' if style == 'official' else 'state_dict']
+    content = read_checkpoint(source, trust=trust)
+    with errors_about(source):
+        state = official_names(content)
+        if class_map is not None:
+            state = select_classes(state, class_map)
+    written = STYLES[style](state)
+    tensors = written['model' if style == 'official' else 'state_dict']
     os.makedirs(os.path.dirname(os.path.abspath(target)), exist_ok=True)
     if target.endswith('.safetensors'):
         from safetensors.torch import save_file
 
         save_file({k: v.contiguous() for k, v in tensors.items()}, target)
     else:
-        torch.save(content, target)
+        torch.save(written, target)
     return len(tensors)
