@@ -10,6 +10,7 @@ from .metrics import (
     InstanceRetrieval,
     KNNAccuracy,
     LinearProbe,
+    SegmentationProbe,
     ZeroShotAccuracy,
 )
 from .report import evaluate_with_baselines, format_table, write_report
@@ -26,6 +27,7 @@ __all__ = [
     'KNNAccuracy',
     'LinearProbe',
     'NamedDataLoaders',
+    'SegmentationProbe',
     'ZeroShotAccuracy',
     'build_model',
     'evaluate',

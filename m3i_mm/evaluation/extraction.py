@@ -26,6 +26,8 @@ __all__ = [
 
 # vectors worth keeping; single numbers and strings are kept whatever the name
 VECTORS = ('feature', 'image_embedding', 'text_embedding')
+# of a picture with a label map, what its places say
+MAPS = ('feature_map', 'gt_seg_map')
 
 
 def unwrap(model: nn.Module) -> Any:
@@ -65,19 +67,25 @@ def predict_features(model: nn.Module, batch: dict[str, Any]) -> list[Any]:
 
     A model with ``encode_image`` follows the contract of :class:`M3I`: its
     predictions carry ``feature`` and the embeddings it was trained for. Of any
-    other MMPretrain model the output of ``extract_feat`` is mean-pooled.
+    other MMPretrain model the output of ``extract_feat`` is mean-pooled. Where
+    samples have a label map ``gt_seg_map``, the feature map is kept, and
+    ``feature`` is its mean.
 
     Args:
         model (nn.Module): The model, possibly in a distributed wrapper.
         batch (dict): ``inputs`` and ``data_samples`` from the dataloader.
 
     Returns:
-        list[DataSample]: The samples of the batch with ``feature`` (C,).
+        list[DataSample]: The samples of the batch with ``feature`` (C,), and
+        with a label map also ``feature_map`` (C, h, w).
 
     Raises:
         TypeError: If the model can do neither.
+        ValueError: If a label map has another size than its picture.
     """
     inner = unwrap(model)
+    if any('gt_seg_map' in sample for sample in batch['data_samples']):
+        return _predict_maps(model, batch)
     if hasattr(inner, 'encode_image'):
         return cast(BaseModel, model).test_step(batch)
     if not hasattr(inner, 'extract_feat'):
@@ -120,8 +128,33 @@ def dense_features(model: nn.Module, batch: dict[str, Any]) -> Tensor:
     return last
 
 
+def _predict_maps(model: nn.Module, batch: dict[str, Any]) -> list[Any]:
+    """Keep the feature maps of pictures that have label maps."""
+    samples = batch['data_samples']
+    for image, sample in zip(batch['inputs'], samples, strict=True):
+        _check_label_map(sample, tuple(image.shape[-2:]))
+    maps = dense_features(model, batch)
+    for sample, features in zip(samples, maps, strict=True):
+        sample.set_field(features, 'feature_map')
+        sample.set_field(features.mean((1, 2)), 'feature')
+    return samples
+
+
+def _check_label_map(sample: Any, encoded: tuple[int, ...]) -> None:
+    """Refuse a label map that is not of the size of its picture."""
+    size = tuple(sample.gt_seg_map.shape)
+    read = tuple(sample.get('ori_shape', encoded)[:2])
+    if size not in (encoded, read):
+        path = sample.get('img_path', sample.get('sample_key', 'a picture'))
+        raise ValueError(
+            f'The label map of {path} has {size[0]} x {size[1]} pixels, the '
+            f'picture {read[0]} x {read[1]}: label maps have the size of the '
+            "picture as it was read (its 'ori_shape' is packed) or encoded."
+        )
+
+
 def to_table(samples: list[Any], name: str = '') -> FeatureTable:
-    """Keep vectors, numbers and strings of samples, on the CPU.
+    """Keep vectors, maps, numbers and strings of samples, on the CPU.
 
     Args:
         samples (list[DataSample]): Samples with features.
@@ -132,10 +165,12 @@ def to_table(samples: list[Any], name: str = '') -> FeatureTable:
     """
     records = []
     for sample in samples:
-        record = {}
+        record: dict[str, Any] = {}
         for key, value in chain(sample.metainfo_items(), sample.items()):
             single = isinstance(value, Tensor) and value.numel() == 1
-            if key in VECTORS or single:
+            if key in MAPS:
+                record[key] = torch.as_tensor(value).detach().cpu()
+            elif key in VECTORS or single:
                 record[key] = value.detach().cpu()
             elif isinstance(value, (str, Number)):
                 record[key] = value

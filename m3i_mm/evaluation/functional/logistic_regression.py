@@ -34,13 +34,16 @@ def fit_logistic_regression(
 
     Args:
         features (Tensor): Features, (N, C), float32 or float64.
-        labels (Tensor): Classes, (N,), in ``0 .. num_classes - 1``.
+        labels (Tensor): Classes, (N,), in ``0 .. num_classes - 1``; or the
+            weight of every class in each row, (N, K), of the dtype of the
+            features: a row counts as that many rows of each class.
         num_classes (int): Number of classes K.
         C (float): Inverse strength of the regularisation, as in
             scikit-learn.
         max_iter (int): Most L-BFGS iterations.
         tolerance (float): Stops when no component of the gradient of the
-            objective, divided by ``C * N``, is larger.
+            objective, divided by ``C`` and the number of rows, or their
+            weight, is larger.
         max_elements (int): Most logits held at a time.
 
     Returns:
@@ -53,6 +56,7 @@ def fit_logistic_regression(
         raise ValueError('Logistic regression needs at least one feature.')
     if C <= 0:
         raise ValueError(f'C must be positive, got {C}.')
+    total = len(features) if labels.ndim == 1 else float(labels.sum())
     weight = features.new_zeros(num_classes, features.shape[1])
     bias = features.new_zeros(num_classes)
     parameters = [weight.requires_grad_(), bias.requires_grad_()]
@@ -67,13 +71,13 @@ def fit_logistic_regression(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        penalty = weight.square().sum() / (2 * C * len(features))
+        penalty = weight.square().sum() / (2 * C * total)
         penalty.backward()
         objective = penalty.detach()
         for rows in row_chunks(len(features), num_classes, max_elements):
             logits = F.linear(features[rows], weight, bias)  # (n, K)
             loss = F.cross_entropy(logits, labels[rows], reduction='sum')
-            loss = loss / len(features)
+            loss = loss / total
             loss.backward()
             objective += loss.detach()
         return objective

@@ -4,6 +4,7 @@ from .base import FeatureMetric
 from .classification import KNNAccuracy, LinearProbe
 from .collection import build_metrics, compute_metrics
 from .retrieval import ImageTextRetrieval, InstanceRetrieval
+from .segmentation import SegmentationProbe
 from .text import ZeroShotAccuracy
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     'InstanceRetrieval',
     'KNNAccuracy',
     'LinearProbe',
+    'SegmentationProbe',
     'ZeroShotAccuracy',
     'build_metrics',
     'compute_metrics',
