@@ -201,6 +201,34 @@ def test_shards_equal_the_doubled_batch(tmp_path):
         assert torch.equal(again['state_dict'][name], value), name
 
 
+def test_shards_keep_both_moments_of_adam(tmp_path):
+    options = {
+        'optim_wrapper.optimizer': dict(
+            _delete_=True, type='AdamW', lr=1e-3, weight_decay=0.1
+        )
+    }
+    train_two_processes(
+        sharded(config(tmp_path / 'two', 4, **options)), tmp_path
+    )
+    saved = torch.load(tmp_path / 'two' / 'epoch_1.pth', weights_only=False)
+    moments = saved['optimizer']['state'].values()
+    assert not any(
+        torch.equal(state['exp_avg'], state['exp_avg_sq'])
+        for state in moments
+        if state['exp_avg'].any()
+    )
+    resumed = sharded(config(tmp_path / 'resumed', 4, **options))
+    resumed.resume = True
+    resumed.load_from = str(tmp_path / 'two' / 'epoch_1.pth')
+    train_two_processes(resumed, tmp_path)
+    whole, again = (
+        torch.load(tmp_path / run / 'epoch_2.pth', weights_only=False)
+        for run in ('two', 'resumed')
+    )
+    for name, value in whole['state_dict'].items():
+        assert torch.equal(again['state_dict'][name], value), name
+
+
 @pytest.mark.deepspeed
 @pytest.mark.parametrize('stage', [1, 2])
 def test_zero_equals_the_doubled_batch(deepspeed, tmp_path, stage):

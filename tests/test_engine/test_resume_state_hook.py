@@ -37,6 +37,18 @@ class DropoutModel(BaseModel):
 
 
 @HOOKS.register_module(force=True)
+class EarlySaveHook(Hook):
+    """Saves ahead of the hook that knows the position."""
+
+    priority = 'HIGHEST'
+
+    def after_train_iter(self, runner, batch_idx, **kwargs):
+        runner.save_checkpoint(
+            runner.work_dir, f'early_{runner.iter + 1}.pth', by_epoch=False
+        )
+
+
+@HOOKS.register_module(force=True)
 class StopHook(Hook):
     priority = 'LOWEST'
 
@@ -48,7 +60,16 @@ class StopHook(Hook):
             raise InterruptedRunError
 
 
-def run(urls, work_dir, workers, by_epoch, stop=None, resume=False, **kwargs):
+def run(
+    urls,
+    work_dir,
+    workers,
+    by_epoch,
+    stop=None,
+    resume=False,
+    early=False,
+    **kwargs,
+):
     """Train on 6 batches an epoch, with a checkpoint every iteration."""
     init_default_scope('mmpretrain')
     reading.install()
@@ -83,7 +104,8 @@ def run(urls, work_dir, workers, by_epoch, stop=None, resume=False, **kwargs):
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)
         ),
         custom_hooks=[dict(type='m3i_mm.ResumeStateHook')]
-        + ([dict(type='StopHook', after=stop)] if stop else []),
+        + ([dict(type='StopHook', after=stop)] if stop else [])
+        + ([dict(type='EarlySaveHook')] if early else []),
         randomness=dict(seed=1),
         resume=resume,
         experiment_name=f'{work_dir.name}{stop}{resume}',
@@ -108,6 +130,22 @@ def test_resumed_run_equals_uninterrupted(tmp_path, by_epoch, workers, stop):
     assert first.keys + second.keys == whole.keys
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_any_hook_resumes_exactly(tmp_path):
+    urls = write_shards(tmp_path)
+    whole = run(urls, tmp_path / 'whole', 0, True, early=True)
+    again = run(
+        urls,
+        tmp_path / 'cut',
+        0,
+        True,
+        resume=True,
+        load_from=str(tmp_path / 'whole/early_8.pth'),
+    )
+    assert again.keys == whole.keys[8:]
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name]), name
 
 
 def run_rank(rank, urls, folder):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...registry import HOOKS
 from ..nonfinite import NonFiniteLossError, first_nonfinite_anywhere
+from ..saving import save_checkpoint
 
 __all__ = ['NonFiniteLossHook']
 
@@ -23,18 +24,18 @@ class NonFiniteLossHook(Hook):
     Every model of OpenMMLab sums its losses in ``parse_losses``, between the
     forward and the backward pass. The hook checks them there. If one is not
     finite it saves ``before_nan_iter_N.pth`` to the work folder and raises.
-    The checkpoint holds the weights, buffers, optimizer and random state as
-    they were after ``N`` iterations, so the step can be repeated: buffers,
-    as running means, are put back because the forward pass has changed them.
+    The checkpoint holds the weights, buffers and optimizer as they were after
+    ``N`` iterations, so the step can be repeated: buffers, as running means,
+    are put back because the forward pass has changed them. Every process
+    waits until it is written; a launcher ends all when the first one raises.
     """
 
-    # Last, so that the corrected counter of a checkpoint is not overwritten
-    priority = 'LOWEST'
+    # ahead of hooks that read the counter of a checkpoint
+    priority = 'HIGH'
 
     def __init__(self) -> None:
         self._stopped = False
         self._buffers: dict[str, Tensor] = {}
-        self._random_state: list[Tensor] = []
 
     def before_train(self, runner: Any) -> None:
         """Put the check into the model's ``parse_losses``.
@@ -69,9 +70,6 @@ class NonFiniteLossHook(Hook):
             name: buffer.clone()
             for name, buffer in _unwrap(runner.model).named_buffers()
         }
-        self._random_state = [torch.get_rng_state()]
-        if torch.cuda.is_available():
-            self._random_state.append(torch.cuda.get_rng_state())
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Count the failed iteration as not done.
@@ -103,14 +101,9 @@ class NonFiniteLossHook(Hook):
         with torch.no_grad():
             for key, before in self._buffers.items():
                 buffers[key].copy_(before)
-        torch.set_rng_state(self._random_state[0])
-        if len(self._random_state) > 1:
-            torch.cuda.set_rng_state(self._random_state[1])
-        filename = f'before_nan_iter_{runner.iter}.pth'
-        runner.save_checkpoint(
-            runner.work_dir, filename, by_epoch=False, meta={}
+        path = save_checkpoint(
+            runner, f'before_nan_iter_{runner.iter}.pth', meta={}
         )
-        path = f'{runner.work_dir}/{filename}'
         if broken is None:
             advice = (
                 f'The state before it is in {path}: continue from there with '

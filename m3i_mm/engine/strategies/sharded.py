@@ -23,7 +23,10 @@ __all__ = ['ShardedStrategy', 'find_units']
 _FULL_STATE_ON_CPU = dict(
     state_dict_type='FULL_STATE_DICT',
     state_dict_config=dict(type='FullStateDictConfig'),
-    optim_state_dict_config=dict(type='FullOptimStateDictConfig'),
+    # offloaded from CPU to CPU all moments would share one gather buffer
+    optim_state_dict_config=dict(
+        type='FullOptimStateDictConfig', offload_to_cpu=False
+    ),
 )
 
 
