@@ -21,6 +21,7 @@ ROOMS = {
     'engine': 'Hooks, optimizers, schedules, strategies',
     'evaluation': 'Frozen features: kNN, linear probe, retrieval',
     'checkpoints': 'Reading, fitting, loading and publishing weights',
+    'timm': 'InternImage and published backbones in timm',
     'ops': 'DCNv3, and the stand-in for the compiled ops of MMCV',
     'visualization': 'Pictures of inputs, curves, retrieval, patches',
     'reports': 'One HTML file about runs',

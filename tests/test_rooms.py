@@ -26,7 +26,7 @@ FLOORS = (
     ('engine',),
     ('runs',),
     ('evaluation',),
-    ('apis', 'benchmarks', 'visualization'),
+    ('apis', 'benchmarks', 'timm', 'visualization'),
     ('reports',),
     ('commands',),
 )

@@ -14,7 +14,7 @@ def main() -> None:
     parser.add_argument(
         'out',
         help='path of the result; gets the first 8 digits of its SHA-256 and '
-        'the suffix of the format',
+        'the suffix of the format (timm: a folder, named as it is)',
     )
     parser.add_argument(
         '--part',
@@ -25,16 +25,22 @@ def main() -> None:
     )
     parser.add_argument(
         '--format',
-        choices=FORMATS,
+        choices=[*FORMATS, 'timm'],
         default='backbone',
         help='backbone: names of the backbone; safetensors: the same, for any '
         'library; mmpretrain: with "backbone." and "neck." in front. Each '
         'loads by init_cfg=dict(type="Pretrained", checkpoint=...) of a '
-        'backbone (default: %(default)s)',
+        'backbone; timm: a folder for timm.create_model("local-dir:OUT") '
+        '(default: %(default)s)',
     )
     args = parser.parse_args()
     try:
-        print(publish(args.checkpoint, args.out, args.part, args.format))
+        if args.format == 'timm':
+            from m3i_mm.timm import publish_for_timm
+
+            print(publish_for_timm(args.checkpoint, args.out, args.part))
+        else:
+            print(publish(args.checkpoint, args.out, args.part, args.format))
     except CheckpointError as error:
         raise SystemExit(f'error: {error}') from error
 

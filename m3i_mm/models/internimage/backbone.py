@@ -29,7 +29,7 @@ from .dcnv3 import DCNv3
 from .layers import Stage, Stem
 from .released_loading import adapt_to_backbone, adapt_to_classifier
 
-__all__ = ['InternImage']
+__all__ = ['InternImage', 'reset_parameters']
 
 
 @MODELS.register_module()
@@ -124,14 +124,10 @@ class InternImage(BaseModule):
     def init_weights(self) -> None:
         """Initialise, then load what ``init_cfg`` asks for.
 
-        Linear layers come first and DCNv3 second, because the latter must
-        start with zero offsets; a pretrained file comes last and stays.
+        A pretrained file comes last and stays, see :func:`reset_parameters`.
         """
         if not self.is_init:
-            self.apply(_reset_linear)
-            for module in self.modules():
-                if isinstance(module, DCNv3):
-                    module.reset_parameters()
+            reset_parameters(self)
         super().init_weights()
 
     def train(self, mode: bool = True) -> InternImage:
@@ -233,9 +229,20 @@ class InternImage(BaseModule):
             part.requires_grad_(False)
 
 
-def _reset_linear(module: nn.Module) -> None:
-    """Truncated normal, standard deviation 0.02."""
-    if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+def reset_parameters(module: nn.Module) -> None:
+    """Initialise as the authors do.
+
+    Linear layers get a truncated normal of standard deviation 0.02; DCNv3
+    comes second, because it must start with zero offsets.
+
+    Args:
+        module (nn.Module): An InternImage or a head of one.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    for layer in module.modules():
+        if isinstance(layer, DCNv3):
+            layer.reset_parameters()

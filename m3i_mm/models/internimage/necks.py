@@ -97,15 +97,20 @@ class StageFusion(BaseModule):
                 is not a multiple of 32 pixels.
         """
         middle, deep = maps[-2:]
-        if middle.shape[2] != 2 * deep.shape[2] or (
-            middle.shape[3] != 2 * deep.shape[3]
-        ):
-            raise ValueError(
-                'StageFusion needs an image whose height and width are '
-                f'multiples of 32; its last maps are {tuple(middle.shape)} '
-                f'and {tuple(deep.shape)}'
-            )
+        check_fusible(middle, deep)
         return (self.dcnv3_head_x4(deep) + self.dcnv3_head_x3(middle),)
+
+
+def check_fusible(middle: Tensor, deep: Tensor) -> None:
+    """Raise ValueError unless one map (B, C, H, W) is twice the other."""
+    if middle.shape[2] != 2 * deep.shape[2] or (
+        middle.shape[3] != 2 * deep.shape[3]
+    ):
+        raise ValueError(
+            'Fusing two stages needs an image whose height and width are '
+            f'multiples of 32; the last maps are {tuple(middle.shape)} '
+            f'and {tuple(deep.shape)}'
+        )
 
 
 @MODELS.register_module()
