@@ -4,7 +4,11 @@ _base_ = 'mmpretrain::mae/benchmarks/vit-base-p16_8xb128-coslr-100e_in1k.py'
 
 model = dict(
     backbone=dict(
-        init_cfg=dict(checkpoint='work_dirs/m3i_vit-base-p16/backbone.pth')
+        init_cfg=dict(
+            checkpoint='work_dirs/m3i_vit-base-p16/backbone.pth',
+            # normalises the pooled feature, where the pre-training had none
+            new_weights=['ln2'],
+        )
     )
 )
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

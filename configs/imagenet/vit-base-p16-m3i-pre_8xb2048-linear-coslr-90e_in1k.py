@@ -7,7 +7,11 @@ _base_ = (
 model = dict(
     backbone=dict(
         out_type='avg_featmap',
-        init_cfg=dict(checkpoint='work_dirs/m3i_vit-base-p16/backbone.pth'),
+        init_cfg=dict(
+            checkpoint='work_dirs/m3i_vit-base-p16/backbone.pth',
+            # normalises the pooled feature, where the pre-training had none
+            new_weights=['ln2'],
+        ),
     )
 )
 train_pipeline = _base_.train_pipeline

@@ -57,8 +57,17 @@ def use_backbone(cfg: Config, run: str) -> str:
     backbone = (cfg.get('model') or {}).get('backbone')
     if backbone is None:
         raise ConfigError(f'--backbone: {cfg.filename} has no model.backbone')
-    backbone.init_cfg = dict(type='Pretrained', checkpoint=str(path))
-    return f'the backbone starts from {path}'
+    settings = dict(type='Pretrained', checkpoint=str(path))
+    # what this backbone has beyond the pre-trained one, if the config says so
+    new_weights = (backbone.get('init_cfg') or {}).get('new_weights')
+    if new_weights:
+        settings['new_weights'] = new_weights
+    backbone.init_cfg = settings
+    said = f'the backbone starts from {path}'
+    if cfg.get('load_from'):
+        said += f', and load_from={cfg.load_from} is left out'
+        cfg.load_from = None
+    return said
 
 
 def use_data(cfg: Config, folder: str) -> str:

@@ -1,5 +1,7 @@
 """Every ImageNet config is built, and run once at a reduced size."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
 
+from m3i_mm.checkpoints import publish
+from m3i_mm.checkpoints.publishing import FORMATS
 from m3i_mm.registry import MODELS
+from m3i_mm.runs import building
+from m3i_mm.runs.cli import main_test
 
 pytestmark = pytest.mark.openmmlab
 
@@ -107,6 +113,24 @@ def test_training_takes_an_epoch(name, imagenet, tmp_path):
     assert 'val/accuracy/top5' in scalars
     trained = [p.requires_grad for p in runner.model.backbone.parameters()]
     assert not any(trained) if 'linear' in name else all(trained[1:])
+
+
+@pytest.mark.parametrize('format', FORMATS)
+@pytest.mark.parametrize('part', ['student', 'momentum'])
+def test_what_is_published_is_tested(part, format, imagenet, tmp_path):
+    cfg = reduced(NAMES[3], imagenet, tmp_path)
+    cfg.dump(tmp_path / 'knn.py')
+    backbone = building.build_model(cfg).backbone.state_dict()
+    training = {f'backbone.{k}': v for k, v in backbone.items()}
+    training |= {f'momentum_encoder.{k}': v for k, v in training.items()}
+    training['decoders.image.weight'] = torch.ones(3)
+    torch.save(dict(state_dict=training), tmp_path / 'epoch_1.pth')
+    file = publish(
+        str(tmp_path / 'epoch_1.pth'), str(tmp_path / 'vit'), part, format
+    )
+    out = tmp_path / 'metrics.json'
+    main_test([str(tmp_path / 'knn.py'), file, '--out', str(out)])
+    assert json.loads(out.read_text())['knn/gt_label_top5'] == 100
 
 
 @pytest.mark.parametrize('name', NAMES[2:4])

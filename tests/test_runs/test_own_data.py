@@ -147,3 +147,8 @@ def test_the_backbone_of_a_run(tmp_path):
         assert str(weights) in use_backbone(cfg, str(run))
         init = cfg.model.backbone.init_cfg
         assert init == dict(type='Pretrained', checkpoint=str(weights))
+    cfg.load_from = 'detector.pth'
+    init.new_weights = ['extra']
+    assert 'detector.pth is left out' in use_backbone(cfg, str(tmp_path))
+    assert cfg.load_from is None
+    assert cfg.model.backbone.init_cfg.new_weights == ['extra']

@@ -20,6 +20,8 @@ model = dict(
             type='Pretrained',
             checkpoint='work_dirs/m3i_vit-base-p16/backbone.pth',
             prefix='backbone.',
+            # relative positions start without effect
+            new_weights=['*.rel_pos_[hw]'],
         ),
     ),
     neck=dict(

@@ -1,7 +1,8 @@
 # UPerNet on a plain ViT, as MAE has it: a bias for relative positions and a
-# layer scale, which start without effect; the maps of four depths are resized
-# to strides 4 to 32, and images are tested by a sliding window. Give the
-# pre-trained weights by --cfg-options model.backbone.init_cfg.checkpoint=FILE
+# layer scale, which start with next to no effect; the maps of four depths are
+# resized to strides 4 to 32, and images are tested by a sliding window. Give
+# the pre-trained weights by
+# --cfg-options model.backbone.init_cfg.checkpoint=FILE
 _base_ = 'mmseg::_base_/models/upernet_mae.py'
 
 model = dict(
@@ -22,6 +23,7 @@ model = dict(
             type='Pretrained',
             checkpoint='work_dirs/m3i_vit-base-p16/backbone.pth',
             prefix='backbone.',
+            new_weights=['*.relative_position_bias_table', '*.gamma_[12]'],
         ),
     ),
     decode_head=dict(num_classes=150, in_channels=[768] * 4, channels=768),
