@@ -11,5 +11,7 @@ model = dict(
         num_classes=1203, loss_cls=dict(_delete_=True, **_base_.federated_loss)
     ),
 )
-# a file of the authors, converted (README.md)
-load_from = 'checkpoints/dino_4scale_cbinternimage_h_objects365_80classes.pth'
+load_from = (
+    'https://huggingface.co/OpenGVLab/InternImage/resolve/main/'
+    'dino_4scale_cbinternimage_h_objects365_80classes.pth'
+)

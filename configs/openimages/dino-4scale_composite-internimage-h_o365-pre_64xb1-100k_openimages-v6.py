@@ -6,5 +6,7 @@ _base_ = [
 ]
 
 model = dict(backbone=dict(init_cfg=None), bbox_head=dict(num_classes=601))
-# a file of the authors, converted (README.md)
-load_from = 'checkpoints/dino_4scale_cbinternimage_h_objects365_80classes.pth'
+load_from = (
+    'https://huggingface.co/OpenGVLab/InternImage/resolve/main/'
+    'dino_4scale_cbinternimage_h_objects365_80classes.pth'
+)

@@ -7,6 +7,9 @@
 
 The names are those of the metafiles below ``configs/``. They are put into
 MMPretrain's model hub, so ``mmpretrain.get_model`` finds them afterwards too.
+A file of InternImage's authors stands for its model::
+
+    >>> get_model('mask_rcnn_internimage_t_fpn_1x_coco', pretrained=True)
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ import os.path as osp
 import runpy
 import warnings
 from collections.abc import Collection
-from difflib import get_close_matches
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
@@ -27,8 +29,10 @@ from mmengine.model import BaseModel
 
 import m3i_mm
 from m3i_mm.checkpoints.loading import load_weights
+from m3i_mm.checkpoints.released import find_released, released_files
 from m3i_mm.runs.building import build_model
 from m3i_mm.runs.reading import read_config
+from m3i_mm.utils.names import near_names
 
 __all__ = ['get_model', 'list_models']
 
@@ -82,17 +86,19 @@ def _find(model: str | Config) -> tuple[Config, Any]:
         return copy.deepcopy(model), None
     if model.endswith('.py'):
         return read_config(model), None
-    model = _current_name(model)
+    released = find_released(model)
+    model = released.models[0] if released else _current_name(model)
     if model.lower() not in _names():
-        close = get_close_matches(model.lower(), _names(), n=3)
-        hint = f' Did you mean {" or ".join(close)}?' if close else ''
+        known = {*_names(), *released_files()}
         raise ValueError(
-            f'm3i_mm has no model {model!r}.{hint} list_models() lists all '
-            'names; the path of a config file ends with .py.'
+            f'm3i_mm has no model {model!r}.{near_names(model, known)} '
+            'list_models() lists all names; the path of a config file ends '
+            'with .py.'
         )
     from mmpretrain.apis import ModelHub
 
     entry = ModelHub.get(model)
+    entry.config.merge_from_dict(entry.data.get('Config Options', {}))
     return entry.config, entry
 
 
@@ -121,8 +127,8 @@ def get_model(
     """Build a model, and load its weights if asked to.
 
     Args:
-        model (str | Config): A name of :func:`list_models`, the path of a
-            config, or a config.
+        model (str | Config): A name of :func:`list_models`, of a file of
+            InternImage's authors, the path of a config, or a config.
         pretrained (bool | str): Path or address of a checkpoint; True for the
             published weights. Without it the weights are random.
         device (str, optional): Where to put the model. Defaults to the CPU.

@@ -3,6 +3,7 @@
 ==============  =============================================================
 ``reading``     any file or address, without running code that it carries
 ``addresses``   downloads, and the names of the libraries' zoos
+``released``    the files of InternImage's authors: address, config, numbers
 ``fitting``     whether a file fits a model: one comparison, one message
 ``loading``     into a model; ``init_cfg`` of every backbone
 ``latest``      the checkpoint from which a run continues
@@ -15,6 +16,7 @@ from .latest import find_latest
 from .loading import install, load_weights
 from .publishing import average_checkpoints, publish
 from .reading import read_checkpoint
+from .released import released_files
 
 __all__ = [
     'CheckpointError',
@@ -25,4 +27,5 @@ __all__ = [
     'load_weights',
     'publish',
     'read_checkpoint',
+    'released_files',
 ]

@@ -1,4 +1,4 @@
-"""Where checkpoints are: names of the libraries' zoos, and downloads."""
+"""Where checkpoints are: names of zoos and of released files, downloads."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import hashlib
 import os
 import os.path as osp
 from collections.abc import Callable
-from difflib import get_close_matches
 from urllib.parse import urlparse
 
 import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
+from m3i_mm.utils.names import near_names
+
 from .errors import CheckpointError
+from .released import find_released
 
 __all__ = ['download', 'look_up']
 
@@ -42,11 +44,13 @@ _ZOOS: dict[str, Callable[[], dict[str, str]]] = {
 
 
 def look_up(path: str) -> str:
-    """Replace the name of a model in a zoo by its address.
+    """Replace the name of a model by its address.
 
     Args:
-        path (str): For example ``'torchvision://resnet50'``; anything else
-            is returned as it is.
+        path (str): For example ``'torchvision://resnet50'``, or the name of a
+            file of InternImage's authors, ``'internimage_t_1k_224.pth'``,
+            unless there is a file of that name here. Anything else is
+            returned as it is.
 
     Returns:
         str: The address of the file.
@@ -58,11 +62,15 @@ def look_up(path: str) -> str:
         if path.startswith(prefix):
             name, models = path.removeprefix(prefix), list_models()
             if name not in models:
-                close = get_close_matches(name, models, n=3)
-                hint = f' Did you mean {" or ".join(close)}?' if close else ''
-                raise CheckpointError(f'{prefix} has no model {name!r}.{hint}')
+                raise CheckpointError(
+                    f'{prefix} has no model {name!r}.'
+                    + near_names(name, models)
+                )
             return models[name]
-    return path
+    if osp.dirname(path) or osp.exists(path):
+        return path
+    released = find_released(path)
+    return path if released is None else released.url
 
 
 def download(url: str) -> str:

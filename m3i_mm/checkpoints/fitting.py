@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
 from .errors import CheckpointError
+from .released import find_released
 
 __all__ = [
     'ENCODER',
@@ -254,10 +255,17 @@ class Fit:
         text = f'{text}. The first names there: {first}'
         if self.error:
             text = f'{text}. {self.error}'
+        released = find_released(source)
+        if released is not None:
+            text = f'{text}. It is {released.describe()}'
         return f'{text}. {advice}' if advice else text
 
     def _report(self, source: str, unfit: list[str]) -> None:
-        left = Counter(n.split('.')[0] for n in self.comparison.left_over)
+        # MMDetection 2 flattens the names of a moving average: ema_a_b_c
+        left = Counter(
+            'ema_*' if name.startswith('ema_') else name.split('.')[0]
+            for name in self.comparison.left_over
+        )
         listed = ', '.join(f'{part} ({count})' for part, count in left.items())
         print_log(
             f'{source}: {len(self.comparison.matched)} of {len(self.own)} '

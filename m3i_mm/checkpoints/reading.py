@@ -25,6 +25,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from .addresses import download, look_up
 from .errors import CheckpointError, MissingCheckpointError
+from .released import near_released
 
 __all__ = [
     'TRUST_VARIABLE',
@@ -77,7 +78,8 @@ def read_checkpoint(
     Args:
         path (str): A file; ``.safetensors`` is told by its name. Of a folder
             that DeepSpeed wrote (ZeRO stages 1 and 2) the weights and facts
-            are read. Or an address: ``http(s)://``, MMEngine's
+            are read. Or the name of a file of InternImage's authors, which is
+            downloaded. Or an address: ``http(s)://``, MMEngine's
             ``torchvision://``, ``open-mmlab://``, ``mmcls://``, or any that
             its file backends know, such as ``s3://``.
         map_location (Any): As in :func:`torch.load`.
@@ -173,7 +175,9 @@ def check_file(path: str) -> None:
             written.
     """
     if not osp.isfile(path):
-        raise MissingCheckpointError(f'There is no checkpoint {path}')
+        raise MissingCheckpointError(
+            f'There is no checkpoint {path}.{near_released(path)}'.rstrip('.')
+        )
     try:
         state = os.stat(path)
         version = (osp.abspath(path), state.st_size, state.st_mtime_ns)

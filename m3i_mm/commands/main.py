@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import m3i_mm
-from m3i_mm.runs.names import near_names
+from m3i_mm.utils.names import near_names
 
 __all__ = ['COMMANDS', 'Command', 'main']
 

@@ -16,6 +16,8 @@ from mmengine.config import Config
 from mmengine.evaluator import DumpResults, Evaluator
 
 from m3i_mm.checkpoints import install
+from m3i_mm.checkpoints.addresses import look_up
+from m3i_mm.checkpoints.reading import check_file
 
 from .arguments import add_config_options, make_parser
 from .building import build_runner
@@ -33,7 +35,7 @@ from .explain import USER_ERRORS, explained_errors, one_line
 from .manifest import write_manifest
 from .own_data import use_backbone, use_data
 from .processes import end_processes, setup_cpu_processes
-from .reading import read_config
+from .reading import config_of_released, read_config
 from .schedules import fit_schedules
 from .tracking import TRACKERS, add_trackers
 
@@ -117,8 +119,8 @@ def train_parser() -> ArgumentParser:
     parser.add_argument(
         '--backbone',
         metavar='RUN',
-        help='start the backbone from the work folder of m3i pretrain, or '
-        'from a file of m3i publish',
+        help='start the backbone from the work folder of m3i pretrain, from '
+        "a file of m3i publish, or from one of InternImage's authors by name",
     )
     parser.add_argument(
         '--dry-run',
@@ -133,9 +135,15 @@ def test_parser() -> ArgumentParser:
     """Return the parser of ``tools/test.py``."""
     parser = _parser(
         'Evaluate a checkpoint as the config says.',
-        'm3i test mine.py runs/mine/epoch_12.pth --out metrics.json',
+        'm3i test mine.py runs/mine/epoch_12.pth --out metrics.json\n'
+        '  m3i test mask_rcnn_internimage_t_fpn_1x_coco.pth',
     )
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help="checkpoint file, or name of a file of InternImage's authors, "
+        'which may stand alone: its config is known',
+    )
     parser.add_argument(
         '--out',
         metavar='FILE',
@@ -218,9 +226,12 @@ def _train(args: Namespace) -> None:
 
 
 def _test(args: Namespace) -> None:
+    if args.checkpoint is None:
+        args.checkpoint = args.config
+        args.config = config_of_released(args.checkpoint)
     cfg = load_config(args, 'test')
-    if not os.path.isfile(args.checkpoint) and '://' not in args.checkpoint:
-        raise ConfigError(f'there is no checkpoint {args.checkpoint!r}')
+    if '://' not in look_up(args.checkpoint):
+        check_file(args.checkpoint)
     cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.tta:

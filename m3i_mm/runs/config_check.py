@@ -15,7 +15,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import FlexibleRunner, Runner
 
-from .names import near_names
+from m3i_mm.utils.names import near_names
 
 __all__ = ['ConfigError', 'check_config', 'check_overrides']
 

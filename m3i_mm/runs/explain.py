@@ -24,10 +24,10 @@ from m3i_mm.datasets.faults import DataError, SampleError
 from m3i_mm.engine.hooks.data_report_hook import TooManyFaultsError
 from m3i_mm.engine.nonfinite import NonFiniteLossError
 from m3i_mm.models.pretrainers.batch import MissingInputError
+from m3i_mm.utils.names import near_names
 
 from .config_check import ConfigError
 from .dataset_errors import explain_dataset_error
-from .names import near_names
 
 __all__ = ['USER_ERRORS', 'explained_errors', 'one_line']
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from m3i_mm.checkpoints.addresses import look_up
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
 
 from .config_check import ConfigError
@@ -30,8 +31,9 @@ def use_backbone(cfg: Config, run: str) -> str:
 
     Args:
         cfg (Config): Config with ``model.backbone``, changed in place.
-        run (str): Work folder of ``m3i pretrain``, or a file of weights as
-            ``m3i publish`` writes it.
+        run (str): Work folder of ``m3i pretrain``, a file of weights as
+            ``m3i publish`` writes it, or the name of one of InternImage's
+            authors.
 
     Returns:
         str: What will be loaded, in words.
@@ -52,7 +54,7 @@ def use_backbone(cfg: Config, run: str) -> str:
                 f'{path / "backbone"}'
             )
         path = max(files, key=lambda file: file.stat().st_mtime)
-    elif not path.is_file():
+    elif not path.is_file() and look_up(run) == run:
         raise ConfigError(f'--backbone: there is no file or folder {run!r}')
     backbone = (cfg.get('model') or {}).get('backbone')
     if backbone is None:

@@ -18,12 +18,18 @@ from mmengine.config.utils import (
 )
 
 import m3i_mm
+from m3i_mm.checkpoints.released import find_released, near_released
+from m3i_mm.utils.names import near_names
 
 from .config_check import ConfigError, check_overrides
 from .data_root import follow_data_root, move_data_root
-from .names import near_names
 
-__all__ = ['find_config', 'read_config', 'shipped_configs']
+__all__ = [
+    'config_of_released',
+    'find_config',
+    'read_config',
+    'shipped_configs',
+]
 
 
 def shipped_configs() -> dict[str, str]:
@@ -72,6 +78,40 @@ def find_config(name: str) -> str:
         f'there is no config {name!r}, neither as a file nor among the '
         "package's." + near_names(stem.split('/')[-1], stems)
     )
+
+
+def config_of_released(name: str) -> str:
+    """Find the config by which a file of the authors is evaluated.
+
+    Args:
+        name (str): Name of the file.
+
+    Returns:
+        str: Name of the config.
+
+    Raises:
+        ConfigError: If there is no such file, or it has none or several
+            configs. They are named.
+    """
+    released = find_released(name)
+    if released is None:
+        raise ConfigError(
+            f'a checkpoint stands alone if it is one of `m3i configs '
+            f'--released`, and {name!r} is none.{near_released(name)} Give '
+            'config and checkpoint'
+        )
+    if released.options:
+        raise ConfigError(
+            f'{released.name} is a pre-training without a test set: backbones '
+            'start from it, init_cfg=dict(type="Pretrained", '
+            f'checkpoint="{released.name}.pth")'
+        )
+    if len(released.configs) > 1:
+        raise ConfigError(
+            f'{released.name} is evaluated by several configs, give one '
+            f'before it: {" or ".join(released.configs)}'
+        )
+    return released.configs[0]
 
 
 def _find_in_library(name: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 import m3i_mm
+from m3i_mm.utils.names import near_names
 
 from .config_check import ConfigError
-from .names import near_names
 from .survey import Survey
 
 __all__ = ['Plan', 'model_names', 'plan_pretraining', 'write_recipe']

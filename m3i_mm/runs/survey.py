@@ -18,9 +18,9 @@ from m3i_mm.datasets.images import IMAGE_SUFFIXES
 from m3i_mm.datasets.sources import Source
 from m3i_mm.datasets.sources.tables import read_table
 from m3i_mm.datasets.transforms import DecodeImage
+from m3i_mm.utils.names import near_names
 
 from .config_check import ConfigError
-from .names import near_names
 
 __all__ = ['Survey', 'survey']
 

@@ -1,8 +1,10 @@
 r"""Convert a detector or segmentor that InternImage's authors released.
 
+No conversion is needed to load one of them here; this tool serves programs
+that expect the names of MMDetection 3 and MMSegmentation 1.
+
 python tools/model_converters/internimage_downstream.py \
-    dino_4scale_internimage_l_1x_coco_layer_wise_lr.pth dino_l.pth \
-    --config configs/coco/dino-4scale_internimage-l_8xb2-12e_coco.py
+    dino_4scale_internimage_l_1x_coco_layer_wise_lr.pth dino_l.pth
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import torch
 from m3i_mm.benchmarks.complexity import build_without_memory
 from m3i_mm.checkpoints import CheckpointError, read_checkpoint
 from m3i_mm.checkpoints.errors import errors_about
+from m3i_mm.checkpoints.released import find_released
 from m3i_mm.models.internimage.released_detectors import (
     check_names,
     convert_downstream,
@@ -26,12 +29,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument('source', help='file of the authors')
+    parser.add_argument('source', help='file of the authors, or its name')
     parser.add_argument('target', help='file to write')
     parser.add_argument(
         '--config',
-        help='config of the model: checks that nothing is missing or left '
-        'over before the file is written',
+        help='config of the model, known if the file has the name of the '
+        'release: checks that nothing is missing or left over before the '
+        'file is written',
     )
     parser.add_argument(
         '--trust',
@@ -53,10 +57,12 @@ def main() -> None:
 def convert(args: argparse.Namespace) -> None:
     """Convert, check against the config, and write."""
     content = read_checkpoint(args.source, trust=args.trust)
+    released = find_released(args.source)
+    config = args.config or (released and released.configs[0])
     with errors_about(args.source):
         state_dict = convert_downstream(content)
-        if args.config:
-            cfg = read_config(args.config)
+        if config:
+            cfg = read_config(config)
             check_names(state_dict, build_without_memory(cfg, 'model'))
     torch.save({'state_dict': state_dict}, args.target)
     print(f'{args.target}: {len(state_dict)} tensors')

@@ -12,6 +12,7 @@ from m3i_mm.apis.predictors import build_predictor
 from m3i_mm.apis.retrieval import ImageRetriever, TextRetriever
 from m3i_mm.runs.arguments import make_parser
 from m3i_mm.runs.explain import USER_ERRORS, one_line
+from m3i_mm.runs.reading import config_of_released
 
 ERRORS = (*USER_ERRORS, FileNotFoundError, ValueError)
 
@@ -32,9 +33,16 @@ def parse_args() -> argparse.Namespace:
         metavar='IMAGE',
         help='image file, or folder that is searched for images',
     )
-    parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument(
-        '--checkpoint', required=True, help='weights of the model'
+        '--config',
+        help="config of the model; not needed for a file of InternImage's "
+        'authors',
+    )
+    parser.add_argument(
+        '--checkpoint',
+        required=True,
+        help='weights of the model: a file, or the name of one of the '
+        "authors' (m3i configs --released)",
     )
     parser.add_argument(
         '--out',
@@ -79,6 +87,8 @@ def parse_args() -> argparse.Namespace:
 
 def build(args: argparse.Namespace) -> Predictor:
     """Build the predictor that the command line asks for."""
+    if args.config is None:
+        args.config = config_of_released(args.checkpoint)
     if args.gallery:
         return ImageRetriever(
             args.config,

@@ -74,7 +74,7 @@ class CheckpointFitHook(Hook):
         left_over = set(fit.comparison.left_over)
         weights = OrderedDict(
             (name, value)
-            for name, value in fit.weights.items()
+            for name, value in fit.tensors.items()
             if name not in left_over
         )
         weights.update((name, fit.own[name]) for name in anew)

@@ -4,10 +4,13 @@ MMSegmentation, like the original Mask2Former, enlarges the mask logits of
 every query to the size of the image and combines the queries there. The code
 that InternImage's Mask2Former results come from combines them at a quarter of
 the resolution and enlarges the result, which needs memory for C instead of
-Q + C maps and gives slightly different boundaries.
+Q + C maps and gives slightly different boundaries. Its files, which have
+MMSegmentation 0's names, load as they are.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,12 +20,28 @@ from torch import Tensor
 
 from m3i_mm.registry import MODELS
 
+from ..internimage.released_detectors import adapt_to_model
+
 __all__ = ['ProbabilityMask2FormerHead']
 
 
 @MODELS.register_module()
 class ProbabilityMask2FormerHead(Mask2FormerHead):
-    """MMSegmentation's head with the inference of InternImage's release."""
+    """MMSegmentation's head with the inference of InternImage's release.
+
+    Args:
+        *args: Arguments of MMSegmentation's ``Mask2FormerHead``.
+        **kwargs: Keyword arguments of ``Mask2FormerHead``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._register_load_state_dict_pre_hook(self._adapt)
+
+    @staticmethod
+    def _adapt(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+        """Let the released files load."""
+        adapt_to_model(state_dict, prefix, 'decode_head.')
 
     def predict(
         self,

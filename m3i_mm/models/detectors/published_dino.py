@@ -7,10 +7,13 @@ line takes 256, so no published checkpoint fits there.
 
 InternImage's DINO further differs from MMDetection's in two values: content
 queries start from a normal distribution, and its head adds its offsets to
-logits of reference boxes that are clamped at 1e-3 instead of 1e-5.
+logits of reference boxes that are clamped at 1e-3 instead of 1e-5. Its files,
+which have MMDetection 2's names, load as they are.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from mmdet.models.dense_heads import DINOHead
@@ -19,6 +22,8 @@ from mmdet.models.layers.transformer import MLP
 from torch import Tensor, nn
 
 from m3i_mm.registry import MODELS
+
+from ..internimage.released_detectors import adapt_to_model
 
 __all__ = ['PublishedDINO', 'PublishedDINOHead']
 
@@ -51,7 +56,21 @@ class _ReferencePointHead(MLP):
 
 @MODELS.register_module()
 class PublishedDINO(DINO):
-    """MMDetection's DINO as published, see the module's description."""
+    """MMDetection's DINO as published, see the module's description.
+
+    Args:
+        *args: Arguments of MMDetection's ``DINO``.
+        **kwargs: Keyword arguments of ``DINO``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._register_load_state_dict_pre_hook(self._adapt)
+
+    @staticmethod
+    def _adapt(state_dict: dict[str, Any], prefix: str, *_: Any) -> None:
+        """Let the released files load."""
+        adapt_to_model(state_dict, prefix)
 
     def _init_layers(self) -> None:
         super()._init_layers()

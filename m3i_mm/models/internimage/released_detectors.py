@@ -6,13 +6,14 @@ kept their parameter names, DINO and Mask2Former did not. The backbone has the
 official names here as well.
 
 One ordered table serves all models, because no name means one thing in one
-model and something else in another.
+model and something else in another. Load hooks of the models that were renamed
+use it, so the released files load as they are.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor
 from m3i_mm.checkpoints.errors import CheckpointError
 from m3i_mm.checkpoints.fitting import compare, weights_of
 
-__all__ = ['check_names', 'convert_downstream']
+__all__ = ['adapt_to_model', 'check_names', 'convert_downstream']
 
 RENAMES = tuple(
     (re.compile(pattern), replacement)
@@ -98,12 +99,50 @@ def convert_downstream(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
             'The checkpoint is no detector or segmentor: no name starts with '
             f"'backbone.'. Its first names are {list(tensors)[:5]}"
         )
+    return _convert(tensors)
+
+
+def adapt_to_model(
+    state_dict: MutableMapping[str, Any], prefix: str, part: str = ''
+) -> None:
+    """Rename, in place, the entries of a released file for a model.
+
+    Entries that have today's names stay as they are.
+
+    Args:
+        state_dict (MutableMapping): What a file holds.
+        prefix (str): Prefix of the module that loads, within the loaded model.
+        part (str): The same within a detector or segmentor, e.g.
+            ``'decode_head.'``. Defaults to the whole.
+
+    Raises:
+        CheckpointError: If a split feed-forward network is incomplete.
+    """
+    entries = {
+        part + name.removeprefix(prefix): value
+        for name, value in state_dict.items()
+        if name.startswith(prefix)
+    }
+    if all(_rename(name) == name for name in entries):
+        return
+    for name in entries:
+        del state_dict[prefix + name.removeprefix(part)]
+    for name, value in _convert(entries).items():
+        state_dict[prefix + name.removeprefix(part)] = value
+
+
+def _rename(name: str) -> str:
+    for pattern, replacement in RENAMES:
+        name = pattern.sub(replacement, name)
+    return name
+
+
+def _convert(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     converted = {}
     for name, tensor in tensors.items():
         if name.startswith('ema_'):
             continue
-        for pattern, replacement in RENAMES:
-            name = pattern.sub(replacement, name)
+        name = _rename(name)
         if name.startswith('backbone.fusions.') and name.endswith('.gamma'):
             tensor = tensor.half().float()
         converted[name] = tensor

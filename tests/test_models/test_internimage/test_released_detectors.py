@@ -1,16 +1,20 @@
 """Files with the names of the released detectors and segmentors convert.
 
-The names of the renamed parts are spelt out here from the code of
-MMDetection 2, MMSegmentation 0 and InternImage's release; what kept its name
-is taken from the model.
+And they load as they are, by hooks of the models that were renamed.
 """
-
-from functools import partial
 
 import pytest
 import torch
 from mmengine.registry import MODELS, init_default_scope
 from toy.downstream import read_config, shrink
+from toy.released import (
+    Size,
+    composite_dino,
+    dino,
+    efficient_feed_forward,
+    mask2former,
+    moving_average,
+)
 
 from m3i_mm.checkpoints.reading import CheckpointError
 from m3i_mm.models.internimage.released_detectors import (
@@ -46,130 +50,37 @@ def build(name):
     return model
 
 
-def affine(prefix, width_out, width_in=None):
-    shape = (width_out,) if width_in is None else (width_out, width_in)
-    return {
-        f'{prefix}.weight': torch.randn(shape),
-        f'{prefix}.bias': torch.randn(width_out),
-    }
+# what `shrink` makes of every backbone and head
+SMALL = dict(
+    l=Size(16, (1, 1, 1, 1), (1, 2, 4, 8)),
+    h=Size(16, (1, 1, 1, 1), (1, 2, 4, 8), False, True, 5, 1, True),
+    g=Size(16, (1, 1, 1, 1), (1, 2, 4, 8), True, False, 5, 1, True),
+)
+HEAD = dict(layers=2, hidden=32, queries=10)
 
 
-def deformable_attention(prefix, width, heads, levels, points=4):
-    """MultiScaleDeformableAttention of MMCV 1."""
-    samples = heads * levels * points
-    return {
-        **affine(f'{prefix}.sampling_offsets', 2 * samples, width),
-        **affine(f'{prefix}.attention_weights', samples, width),
-        **affine(f'{prefix}.value_proj', width, width),
-        **affine(f'{prefix}.output_proj', width, width),
-    }
+def official_dino():
+    return dino(SMALL['l'], **HEAD)
 
 
-def attention(prefix, width):
-    """MultiheadAttention of MMCV 1."""
-    return {
-        f'{prefix}.attn.in_proj_weight': torch.randn(3 * width, width),
-        f'{prefix}.attn.in_proj_bias': torch.randn(3 * width),
-        **affine(f'{prefix}.attn.out_proj', width, width),
-    }
+def official_dino_g():
+    return dino(SMALL['g'], ffn=efficient_feed_forward, **HEAD)
 
 
-def feed_forward(prefix, width, hidden):
-    return {
-        **affine(f'{prefix}.ffns.0.layers.0.0', hidden, width),
-        **affine(f'{prefix}.ffns.0.layers.1', width, hidden),
-    }
+def official_composite():
+    return composite_dino(SMALL['h'], **HEAD)
 
 
-def efficient_feed_forward(prefix, width, hidden):
-    """EfficientFFN of InternImage's release, in four parts."""
-    state = {f'{prefix}.ffns.0.fc2_bias': torch.randn(width)}
-    for part in range(4):
-        state |= affine(f'{prefix}.ffns.0.fc1_{part}', hidden // 4, width)
-        state[f'{prefix}.ffns.0.fc2_{part}.weight'] = torch.randn(
-            width, hidden // 4
-        )
-    return state
-
-
-def norms(prefix, width, number):
-    state = {}
-    for index in range(number):
-        state |= affine(f'{prefix}.norms.{index}', width)
-    return state
-
-
-def official_dino(model, ffn=feed_forward):
-    """The state dict of a released DINO as large as ``model``."""
-    head, width, hidden = 'bbox_head.transformer', 256, 32
-    state = {
-        name: value
-        for name, value in model.state_dict().items()
-        if name.startswith(('backbone.', 'neck.', 'bbox_head.'))
-    }
-    state |= {
-        f'{head}.level_embeds': torch.randn(4, width),
-        f'{head}.query_embed.weight': torch.randn(10, width),
-        'bbox_head.label_embedding.weight': torch.randn(80, width),
-        **affine(f'{head}.enc_output', width, width),
-        **affine(f'{head}.enc_output_norm', width),
-        **affine(f'{head}.decoder.norm', width),
-        **affine(f'{head}.decoder.ref_point_head.0', width, 2 * width),
-        **affine(f'{head}.decoder.ref_point_head.2', width, width),
-    }
-    for index in range(2):
-        encoder = f'{head}.encoder.layers.{index}'
-        state |= deformable_attention(f'{encoder}.attentions.0', width, 8, 4)
-        state |= ffn(encoder, width, hidden) | norms(encoder, width, 2)
-        decoder = f'{head}.decoder.layers.{index}'
-        state |= attention(f'{decoder}.attentions.0', width)
-        state |= deformable_attention(f'{decoder}.attentions.1', width, 8, 4)
-        state |= ffn(decoder, width, hidden) | norms(decoder, width, 3)
-    return state
-
-
-def official_composite(model):
-    """Both backbones in a list, their joints, and a list of one neck."""
-    state = {}
-    for name, value in official_dino(model).items():
-        part, _, rest = name.partition('.')
-        if part == 'neck':
-            name = f'neck.0.{rest}'
-        if name.startswith('backbone.assistant.'):
-            name = name.replace('assistant', 'cb_modules.0')
-        if name.startswith('backbone.lead.'):
-            name = name.replace('lead', 'cb_modules.1')
-        if not name.startswith('backbone.fusions.'):
-            state[name] = value
-    channels = (16, 32, 64, 128)
-    for i, width in enumerate(channels):
-        state[f'backbone.cb_modules.1.gamma{i}'] = torch.randn(width)
-        for j, source in enumerate(channels[i + 1 :], start=1):
-            name = f'backbone.cb_linears.{i}.{j}'
-            state[f'{name}.weight'] = torch.randn(width, source, 1, 1)
-            state[f'{name}.bias'] = torch.randn(width)
-    return state
-
-
-def official_mask2former(model):
-    width, hidden = 32, 32
-    renamed = (
-        'decode_head.pixel_decoder.encoder.',
-        'decode_head.transformer_decoder.layers.',
+def official_mask2former():
+    return mask2former(
+        SMALL['h'],
+        classes=150,
+        width=32,
+        heads=2,
+        hidden=(32, 32),
+        queries=5,
+        layers=(1, 1),
     )
-    state = {
-        name: value
-        for name, value in model.state_dict().items()
-        if not name.startswith(renamed)
-    }
-    encoder = f'{renamed[0]}layers.0'
-    state |= deformable_attention(f'{encoder}.attentions.0', width, 2, 3)
-    state |= feed_forward(encoder, width, hidden) | norms(encoder, width, 2)
-    decoder = f'{renamed[1]}0'
-    state |= attention(f'{decoder}.attentions.0', width)
-    state |= attention(f'{decoder}.attentions.1', width)
-    state |= feed_forward(decoder, width, hidden) | norms(decoder, width, 3)
-    return state
 
 
 @pytest.mark.parametrize('name', UNCHANGED)
@@ -177,8 +88,7 @@ def test_unchanged_families(name):
     """With the moving average that MMDetection 2 keeps beside the weights."""
     model = build(name)
     state = model.state_dict()
-    average = {'ema_' + name.replace('.', '_'): v for name, v in state.items()}
-    converted = convert_downstream({'state_dict': {**state, **average}})
+    converted = convert_downstream({'state_dict': moving_average(state)})
     check_names(converted, model)
     model.load_state_dict(converted, strict=True)
 
@@ -187,22 +97,26 @@ def test_unchanged_families(name):
     ('name', 'official'),
     [
         (DINO, official_dino),
-        (DINO_G, partial(official_dino, ffn=efficient_feed_forward)),
+        (DINO_G, official_dino_g),
         (COMPOSITE, official_composite),
         (MASK2FORMER, official_mask2former),
     ],
 )
 def test_nothing_is_missing_or_left_over(name, official):
     model = build(name)
-    state = official(model)
+    state = official()
     converted = convert_downstream({'state_dict': state, 'meta': {}})
     check_names(converted, model)
     model.load_state_dict(converted, strict=True)
+    loaded = build(name)
+    loaded.load_state_dict(state, strict=True)
+    for key, value in loaded.state_dict().items():
+        assert torch.equal(value, converted[key]), key
 
 
 def test_dino_weights_go_where_they_belong():
     """The names alone would also fit with the two attentions swapped."""
-    state = official_dino(build(DINO))
+    state = official_dino()
     converted = convert_downstream(state)
     head = 'bbox_head.transformer.decoder.layers.1'
     pairs = {
@@ -224,7 +138,7 @@ def test_dino_weights_go_where_they_belong():
 
 
 def test_mask2former_attends_to_the_image_first():
-    state = official_mask2former(build(MASK2FORMER))
+    state = official_mask2former()
     converted = convert_downstream(state)
     layer = 'decode_head.transformer_decoder.layers.0'
     for old, new in (
@@ -287,7 +201,7 @@ def test_classifier_is_refused():
 
 def test_other_classes_are_named():
     model = build(DINO)
-    state = convert_downstream(official_dino(model))
+    state = convert_downstream(official_dino())
     state['bbox_head.cls_branches.0.weight'] = torch.zeros(1203, 256)
     del state['level_embed']
     state['surplus'] = torch.zeros(1)
@@ -315,4 +229,12 @@ def test_tool_writes_a_checked_file(tmp_path, run_tool):
     torch.save({'state_dict': {'backbone.x': torch.zeros(1)}}, source)
     failed = run_tool(script, source, target, '--config', config, check=False)
     assert failed.returncode
+    assert 'not that of this EncoderDecoder' in failed.stderr
+
+
+def test_tool_knows_the_config_of_a_released_name(tmp_path, run_tool):
+    source = tmp_path / 'upernet_internimage_s_512_160k_ade20k.pth'
+    torch.save({'state_dict': {'backbone.x': torch.zeros(1)}}, source)
+    script = 'model_converters/internimage_downstream.py'
+    failed = run_tool(script, source, tmp_path / 'mm.pth', check=False)
     assert 'not that of this EncoderDecoder' in failed.stderr
