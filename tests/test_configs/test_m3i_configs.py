@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from toy.recipes import FILES, distinct, samples, shrink
+from toy.recipes import FILES, distinct, samples, shrink, views
 
 import m3i_mm.engine
 import m3i_mm.models  # noqa: F401
@@ -78,8 +78,7 @@ def test_recipe_trains_at_reduced_size(path):
     torch.manual_seed(0)
     model = MODELS.build(cfg)
     model.init_weights()
-    views = [torch.randn(4, 3, 64, 64) for _ in range(2)]
-    losses = model.loss(views, samples())
+    losses = model.loss(views(model), samples())
     total, _ = model.parse_losses(losses)
     assert total.isfinite()
     total.backward()

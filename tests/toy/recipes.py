@@ -80,6 +80,14 @@ def _structure(path):
     return re.sub(r'[\d.]+|\w+\.', '', str(model.to_dict()))
 
 
+def views(model):
+    """Return views of four images, with small ones if the input has those."""
+    sizes = [64, 64]
+    if type(model.input).__name__ == 'MultiCrop':
+        sizes += [32, 32]
+    return [torch.randn(4, 3, size, size) for size in sizes]
+
+
 def samples():
     """Return four samples with all annotations that the configs ask for."""
     out = []

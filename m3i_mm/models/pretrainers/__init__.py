@@ -11,6 +11,7 @@
 =====================  =======================================================
 """
 
+from .assignments import Centering, Sinkhorn
 from .batch import Batch, MissingInputError
 from .decoders import (
     AttentionPoolingDecoder,
@@ -25,21 +26,26 @@ from .inputs import (
     DropPatches,
     FillPixels,
     MaskToken,
+    MultiCrop,
     PatchMask,
     PatchMix,
     SingleView,
 )
 from .likelihoods import (
-    Boltzmann,
     Categorical,
     Contrast,
     CrossCorrelation,
     Gaussian,
+    SigmoidContrast,
+    SoftCategorical,
+    SupervisedContrast,
 )
+from .likelihoods.categorical import Boltzmann
 from .m3i import M3I
 from .masks import BlockMask, Mask, MaskError, UniformMask
 from .negatives import BatchNegatives, QueueNegatives
 from .places import Places
+from .projectors import PrototypeHead, TokenProjector
 from .regularizers import UniGradTerm
 from .targets import (
     CategoryTarget,
@@ -71,6 +77,7 @@ __all__ = [
     'BothViews',
     'Categorical',
     'CategoryTarget',
+    'Centering',
     'Choices',
     'CodeTarget',
     'Contrast',
@@ -95,6 +102,7 @@ __all__ = [
     'MatchedFeatures',
     'MissingInputError',
     'MomentumEncoder',
+    'MultiCrop',
     'Needs',
     'OpenCLIPTextEncoder',
     'PatchMask',
@@ -102,11 +110,17 @@ __all__ = [
     'Pixels',
     'Places',
     'PoolingDecoder',
+    'PrototypeHead',
     'QueueNegatives',
     'RandomProjectionTokenizer',
+    'SigmoidContrast',
     'SingleView',
+    'Sinkhorn',
+    'SoftCategorical',
+    'SupervisedContrast',
     'TextTarget',
     'TextTransformer',
+    'TokenProjector',
     'TransformerDecoder',
     'UniGradTerm',
     'UniformMask',

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from m3i_mm.registry import MODELS
 
+from .projectors import TokenProjector
 from .tokens import ImageTokens
 
 __all__ = [
@@ -47,7 +48,8 @@ def encode_image(
 
     Args:
         backbone (nn.Module): Returns a map ``(B, C, h, w)`` or several.
-        neck (nn.Module, optional): Turns the maps into one map or vector.
+        neck (nn.Module, optional): Turns the maps into one map or vector, or
+            the tokens of the last one into others (:class:`TokenProjector`).
         images (Tensor): ``(B, 3, H, W)``.
 
     Returns:
@@ -58,6 +60,8 @@ def encode_image(
         maps = (maps,)
     if neck is None:
         return ImageTokens.from_map(maps[-1])
+    if isinstance(neck, TokenProjector):
+        return neck(ImageTokens.from_map(maps[-1]))
     outputs = neck(maps)
     if not isinstance(outputs, Tensor):
         outputs = outputs[-1]

@@ -84,7 +84,7 @@ class InferenceModel(BaseModel):
 
             data_samples = [DataSample() for _ in range(len(inputs))]
         tokens = self.encode(inputs)
-        outputs = dict(feature=tokens.mean(), **self.outputs(tokens))
+        outputs = dict(feature=tokens.evaluated(), **self.outputs(tokens))
         for row, sample in enumerate(data_samples):
             for name, values in outputs.items():
                 sample.set_field(values[row], name)

@@ -21,6 +21,7 @@ from .batch import Batch
 from .encoders import encode_image
 from .masked_vit import encode_masked_patches, encode_visible_patches
 from .masks import Mask
+from .projectors import TokenProjector
 from .tokens import ImageTokens
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     'FillPixels',
     'MaskToken',
     'Member',
+    'MultiCrop',
     'Pass',
     'PatchMask',
     'PatchMix',
@@ -45,6 +47,8 @@ class Member:
         count (int): Images of a mix, N: those of the batch that this member
             is are ``number``, ``number + N``, ``number + 2 * N`` ...
         view (int): Which of their views.
+        other (int, optional): The view that targets of another view show;
+            of two views the other one if None.
         owned (Mask, optional): The patches ``(P, h, w)`` whose tokens speak
             of this image; None if all do.
         hidden (Mask, optional): The patches ``(P, h, w)`` of this image that
@@ -54,8 +58,14 @@ class Member:
     number: int = 0
     count: int = 1
     view: int = 0
+    other: int | None = None
     owned: Mask | None = None
     hidden: Mask | None = None
+
+    @property
+    def other_view(self) -> int:
+        """The view of targets of another view."""
+        return 1 - self.view if self.other is None else self.other
 
     def pick(self, values: Tensor) -> Tensor:
         """Take the rows of this member, ``(P * N, ...) -> (P, ...)``."""
@@ -123,6 +133,27 @@ class BothViews(BaseModule):
 
 
 @MODELS.register_module()
+class MultiCrop(BaseModule):
+    """Each view is the input; each whole view but itself is a target (DINO).
+
+    The first two views show large parts of the images, further ones small
+    parts at a smaller size. A view is encoded once, however many targets it
+    has; every pair of input and target counts alike.
+    """
+
+    num_members = 1
+
+    def forward(self, batch: Batch) -> list[Pass]:
+        """Return a pass for each pair of a view and a large other one."""
+        return [
+            Pass([Member(view=view, other=other)])
+            for view in range(len(batch.views))
+            for other in (1, 0)
+            if other != view
+        ]
+
+
+@MODELS.register_module()
 class PatchMix(BaseModule):
     """Mixes N images into one input, patch by patch (paper section 3, 4.2).
 
@@ -177,7 +208,12 @@ class PatchMix(BaseModule):
             len(images) // self.num_members, grid, images.device
         )
         members = [
-            Member(number, self.num_members, 0, mask, mask.others())
+            Member(
+                number,
+                self.num_members,
+                owned=mask,
+                hidden=mask.others(),
+            )
             for number, mask in enumerate(owned)
         ]
         return [Pass(members, mix_images(images, owned))]
@@ -231,7 +267,7 @@ def mix_images(images: Tensor, owned: list[Mask]) -> Tensor:
 
 @MODELS.register_module()
 class PatchMask(BaseModule):
-    """One view with a part of its patches hidden (masked image modelling).
+    """Views with a part of their patches hidden (masked image modelling).
 
     Args:
         patch_size (int): Side of a patch in pixels. Defaults to 16.
@@ -240,6 +276,8 @@ class PatchMask(BaseModule):
         fill (dict): What stands in the place of a hidden patch:
             ``DropPatches``, ``MaskToken`` or ``FillPixels``. Defaults to
             ``dict(type='FillPixels')``, which suits any backbone.
+        num_views (int): How many of the views are an input, each by itself.
+            Defaults to 1.
     """
 
     num_members = 1
@@ -249,6 +287,7 @@ class PatchMask(BaseModule):
         patch_size: int = 16,
         pattern: dict | None = None,
         fill: dict | None = None,
+        num_views: int = 1,
     ) -> None:
         super().__init__()
         self.patch_size = patch_size
@@ -256,13 +295,19 @@ class PatchMask(BaseModule):
             pattern or dict(type='UniformMask', ratio=0.75)
         )
         self.fill = MODELS.build(fill or dict(type='FillPixels'))
+        self.num_views = num_views
 
     def forward(self, batch: Batch) -> list[Pass]:
-        """Return one pass over the masked first views, ``(B, 3, H, W)``."""
-        images = batch.view(0)
+        """Return a pass over each of the masked views, ``(B, 3, H, W)``."""
+        return [self._mask(batch, view) for view in range(self.num_views)]
+
+    def _mask(self, batch: Batch, view: int) -> Pass:
+        images = batch.view(view)
         grid = patch_grid(images, self.patch_size)
         hidden = Mask.of(self.pattern(len(images), grid, images.device))
-        return [self.fill(images, hidden)]
+        step = self.fill(images, hidden)
+        step.members[0].view = view
+        return step
 
 
 @MODELS.register_module()
@@ -297,8 +342,8 @@ class DropPatches(BaseModule):
         def encode(
             backbone: nn.Module, neck: nn.Module | None, images: Tensor
         ) -> ImageTokens:
-            _refuse_neck(neck)
-            return encode_visible_patches(backbone, images, hidden.others())
+            tokens = encode_visible_patches(backbone, images, hidden.others())
+            return _project(neck, tokens)
 
         return Pass([Member(hidden=hidden)], images, encode)
 
@@ -324,15 +369,22 @@ class MaskToken(BaseModule):
         def encode(
             backbone: nn.Module, neck: nn.Module | None, images: Tensor
         ) -> ImageTokens:
-            _refuse_neck(neck)
-            return encode_masked_patches(backbone, images, hidden, self.token)
+            tokens = encode_masked_patches(
+                backbone, images, hidden, self.token
+            )
+            return _project(neck, tokens)
 
         return Pass([Member(hidden=hidden)], images, encode)
 
 
-def _refuse_neck(neck: nn.Module | None) -> None:
-    if neck is not None:
+def _project(neck: nn.Module | None, tokens: ImageTokens) -> ImageTokens:
+    """Apply a neck that works on tokens."""
+    if neck is None:
+        return tokens
+    if not isinstance(neck, TokenProjector):
         raise ValueError(
             'DropPatches and MaskToken work on the tokens of a plain ViT, '
-            'which a neck does not see: use FillPixels with a neck'
+            f'which a {type(neck).__name__} does not take: use FillPixels, or '
+            'a neck like PrototypeHead'
         )
+    return neck(tokens)

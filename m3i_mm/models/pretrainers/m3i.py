@@ -236,6 +236,8 @@ class M3I(InferenceModel):
                 loss = objective.weight * self.weights(name, loss)
                 key = f'loss_{name}'
                 losses[key] = losses.get(key, 0) + loss / len(passes)
+        for _, objective in self.named_objectives():
+            objective.finish()
         return {**losses, **self._monitors(inputs_seen[-1])}
 
     def _encode_input(self, step: Pass, batch: Batch) -> ImageTokens:
@@ -283,7 +285,7 @@ class M3I(InferenceModel):
                 data_samples or (), self._text_padding()
             )
         objectives = list(self.named_objectives())
-        if any(hasattr(o.likelihood, 'negatives') for _, o in objectives):
+        if any(getattr(o.likelihood, 'gathers', False) for _, o in objectives):
             check_equal_batches(len(data_samples))
         for name, objective in objectives:
             with _named(name):
@@ -319,7 +321,7 @@ class M3I(InferenceModel):
         values: dict[str, Tensor] = {}
         for name, objective in self.named_objectives():
             values.update(objective.settings(name))
-        pooled = tokens.mean()
+        pooled = tokens.evaluated()
         values['feature_std'] = feature_std(pooled)
         values['effective_rank'] = effective_rank(pooled)
         return values

@@ -80,6 +80,12 @@ class Objective(BaseModule):
             losses = self.likelihood(prediction, target)  # -log P^(z_y | z^_y)
         return global_mean(losses, target.valid)
 
+    def finish(self) -> None:
+        """Let the likelihood close a batch, of which it may count things."""
+        finish = getattr(self.likelihood, 'finish', None)
+        if callable(finish):
+            finish()
+
     def settings(self, name: str) -> dict[str, Tensor]:
         """Return what may change in training, for the log.
 

@@ -87,7 +87,7 @@ def locate(
         return Places(
             relative_coordinates(
                 batch.geometry(member, member.view),
-                batch.geometry(member, 1 - member.view),
+                batch.geometry(member, member.other_view),
                 tokens.grid,
                 grid,
             )

@@ -38,6 +38,10 @@ class ImageTokens:
         matching (Tensor, optional): Features before a neck that keeps the
             grid, ``(B, K, C')``, which find corresponding tokens of two views
             (DenseCL).
+        pooled (Tensor, optional): What stands for the whole image, ``(B,
+            C)``; the mean of the tokens if None.
+        feature (Tensor, optional): What is evaluated of an image, ``(B,
+            C')``, where that is not ``pooled``.
     """
 
     values: Tensor
@@ -45,6 +49,8 @@ class ImageTokens:
     grid: tuple[int, int]
     class_token: Tensor | None = None
     matching: Tensor | None = None
+    pooled: Tensor | None = None
+    feature: Tensor | None = None
 
     @classmethod
     def from_map(cls, feature_map: Tensor) -> ImageTokens:
@@ -78,21 +84,33 @@ class ImageTokens:
             values=gather_tokens(self.values, kept),
             indices=gather_tokens(self.indices, kept),
             matching=_optional(self.matching, kept),
+            pooled=None,
+            feature=None,
         )
 
     def detach(self) -> ImageTokens:
         """Return the tokens without gradient."""
-        values, *others = (
-            None if part is None else part.detach()
-            for part in (self.values, self.class_token, self.matching)
+        return replace(
+            self,
+            values=self.values.detach(),
+            class_token=_detach(self.class_token),
+            matching=_detach(self.matching),
+            pooled=_detach(self.pooled),
+            feature=_detach(self.feature),
         )
-        assert values is not None
-        return ImageTokens(values, self.indices, self.grid, *others)
 
     def mean(self) -> Tensor:
-        """Average the tokens of each image: ``(B, K, C) -> (B, C)``."""
-        return self.values.mean(dim=1)
+        """Give what stands for each image, ``(B, C)``; see ``pooled``."""
+        return self.values.mean(dim=1) if self.pooled is None else self.pooled
+
+    def evaluated(self) -> Tensor:
+        """Give what is evaluated of each image, see ``feature``."""
+        return self.mean() if self.feature is None else self.feature
 
 
 def _optional(values: Tensor | None, kept: Tensor) -> Tensor | None:
     return None if values is None else gather_tokens(values, kept)
+
+
+def _detach(values: Tensor | None) -> Tensor | None:
+    return None if values is None else values.detach()

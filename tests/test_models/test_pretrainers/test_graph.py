@@ -8,7 +8,7 @@ from m3i_cases import m3i_config, make_samples
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.model import revert_sync_batchnorm
-from toy.recipes import FILES, ReadCounter, distinct, samples, shrink
+from toy.recipes import FILES, ReadCounter, distinct, samples, shrink, views
 
 from m3i_mm.datasets import AnnotationError, Annotations, collate_annotated
 from m3i_mm.registry import MODELS
@@ -30,15 +30,15 @@ def small(path):
 @pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
 def test_loss_is_one_graph_and_reads_nothing(path):
     model = small(path)
-    views = [torch.randn(4, 3, 64, 64) for _ in range(2)]
+    inputs = views(model)
     annotations = model.collect(samples())
     with ReadCounter() as counter:
-        losses = model.loss(views, annotations)
+        losses = model.loss(inputs, annotations)
     assert counter.reads == 0
     assert any(name.startswith('loss_') for name in losses)
     torch._dynamo.reset()
     loss = torch.compile(model.loss, fullgraph=True, backend='eager')
-    assert loss(views, annotations).keys() == losses.keys()
+    assert loss(inputs, annotations).keys() == losses.keys()
 
 
 def test_counter_sees_reads():
@@ -87,13 +87,18 @@ def counting(model):
         ('barlow-twins', dict(online=8)),
         ('byol', dict(online=8, momentum=8)),
         ('m3i', dict(online=2, momentum=4)),
+        # two whole views and two small ones
+        ('dino', dict(online=16, momentum=8)),
+        ('swav', dict(online=16)),
+        # its masked views do not pass the backbone's forward
+        ('ibot', dict(momentum=8)),
     ],
 )
 def test_each_view_is_encoded_once(row, expected):
     (path,) = (p for p in FILES if p.name.startswith(f'{row}_vit-small-p16_1'))
     model = small(path)
     counts = counting(model)
-    model.loss([torch.randn(4, 3, 64, 64) for _ in range(2)], samples())
+    model.loss(views(model), samples())
     assert counts == expected
 
 

@@ -32,12 +32,15 @@ class Features:
         places (Places, optional): Where dense targets lie.
         pooled (Tensor, optional): One feature per image, ``(P, C)``, which
             stands for a dense target among negatives; its mean if None.
+        classes (Tensor, optional): What the images show, ``(P, )``; images
+            of one class are near to each other, -1 is none.
     """
 
     values: Tensor
     valid: Tensor | None = None
     places: Places | None = None
     pooled: Tensor | None = None
+    classes: Tensor | None = None
 
 
 @dataclass
@@ -76,7 +79,7 @@ def join(parts: Sequence[T]) -> T:
     if len(parts) == 1:
         return first
     # candidates and prior are the same for all
-    images = ('values', 'index', 'valid', 'pooled')
+    images = ('values', 'index', 'valid', 'pooled', 'classes')
     joined = {
         name: torch.cat([getattr(part, name) for part in parts])
         for name in images

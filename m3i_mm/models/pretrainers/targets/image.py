@@ -42,7 +42,7 @@ class ViewTarget(BaseTarget):
 
     def target_view(self, member: Member) -> int:
         """Return the number of the target's view."""
-        return member.view if self.view == 'same' else 1 - member.view
+        return member.view if self.view == 'same' else member.other_view
 
 
 class EncodedTarget(ViewTarget):
@@ -138,13 +138,41 @@ class GlobalFeatures(EncodedTarget):
             Defaults to ``'momentum'``.
         view (str): ``'same'`` or ``'other'``. Defaults to ``'other'``.
         stop_gradient (bool): See :class:`EncodedTarget`. Defaults to True.
+        classes (str, optional): Field of the samples with a class, which
+            ``SupervisedContrast`` asks for; a sample may lack it.
     """
+
+    def __init__(
+        self,
+        encoder: str = 'momentum',
+        view: str = 'other',
+        stop_gradient: bool = True,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(encoder, view, stop_gradient)
+        self.classes = classes
+
+    @property
+    def needs(self) -> Needs:
+        """See :attr:`BaseTarget.needs`."""
+        return replace(super().needs, field=self.classes)
 
     def forward(
         self, batch: Batch, member: Member, tokens: ImageTokens
     ) -> Features:
         """Encode and pool the view, see :meth:`BaseTarget.forward`."""
-        return Features(self.encode(batch, member).mean())
+        values = self.encode(batch, member).mean()
+        return Features(values, classes=self._labels(batch, member, values))
+
+    def _labels(
+        self, batch: Batch, member: Member, values: Tensor
+    ) -> Tensor | None:
+        if self.classes is None:
+            return None
+        labels = batch.field(self.classes, member)
+        if labels is None:
+            return torch.full_like(values[:, 0], -1, dtype=torch.long)
+        return labels.values.flatten().long().masked_fill(~labels.valid, -1)
 
 
 @MODELS.register_module()

@@ -1,0 +1,1 @@
+_base_ = ['_base_/dino.py', '_base_/in1k_multi-crop.py']

@@ -1,0 +1,1 @@
+_base_ = ['_base_/ibot.py', '_base_/in1k.py']
