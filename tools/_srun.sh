@@ -9,9 +9,9 @@ srun_py() {
     if [ "$per_node" -gt "$gpus" ]; then
         per_node=$gpus
     fi
+    export PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}"
     # shellcheck disable=SC2086 # SRUN_ARGS holds several arguments
-    PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}" \
-        srun --partition "$partition" --job-name "$job" \
+    exec srun --partition "$partition" --job-name "$job" \
         --gres "gpu:$per_node" --ntasks "$gpus" \
         --ntasks-per-node "$per_node" \
         --cpus-per-task "${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 \

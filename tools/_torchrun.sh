@@ -1,7 +1,9 @@
 # Sourced by dist_train.sh and dist_test.sh.
 
-# torchrun_py GPUS SCRIPT [arguments]: start SCRIPT once per device.
-# One machine gets a free port by itself unless PORT says which.
+# torchrun_py GPUS SCRIPT [arguments]: become a launcher that starts SCRIPT
+# once per device; signals for this process then reach it.
+# One machine gets a free port by itself unless PORT says which. MAX_RESTARTS
+# starts all processes again when one fails.
 torchrun_py() {
     local gpus=$1
     shift
@@ -14,7 +16,8 @@ torchrun_py() {
             --master_port "${PORT:-29500}"
         )
     fi
-    PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}" \
-        "${PYTHON:-python}" -m torch.distributed.run \
-        "${rendezvous[@]}" --nproc_per_node "$gpus" "$@"
+    export PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}"
+    exec "${PYTHON:-python}" -m torch.distributed.run \
+        "${rendezvous[@]}" --max_restarts "${MAX_RESTARTS:-0}" \
+        --nproc_per_node "$gpus" "$@"
 }

@@ -7,7 +7,9 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='m3i_mm.OptimizerStepSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
+    checkpoint=dict(
+        type='m3i_mm.CheckpointHook', interval=1, max_keep_ckpts=3
+    ),
     nonfinite_loss=dict(type='m3i_mm.NonFiniteLossHook'),
     progress_bar=dict(type='m3i_mm.ProgressBarHook'),
 )

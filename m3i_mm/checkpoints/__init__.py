@@ -7,6 +7,7 @@
 ``fitting``     whether a file fits a model: one comparison, one message
 ``loading``     into a model; ``init_cfg`` of every backbone
 ``latest``      the checkpoint from which a run continues
+``writing``     files that are replaced as a whole
 ``publishing``  one encoder of a training checkpoint for others to load
 ==============  =============================================================
 """

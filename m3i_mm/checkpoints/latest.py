@@ -10,12 +10,25 @@ from mmengine.logging import print_log
 
 from .errors import CheckpointError
 from .reading import check_file
+from .writing import AtomicLocalBackend
 
-__all__ = ['find_latest', 'require_intact']
+__all__ = ['STOPPED', 'find_latest', 'point_to', 'require_intact']
 
 POINTER = 'last_checkpoint'
-# what MMEngine's CheckpointHook writes
-SAVED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+# of a run that was asked to end; the next regular one takes its place
+STOPPED = 'stopped_iter_{}.pth'
+# what CheckpointHook writes
+SAVED = re.compile(r'(?:stopped_iter|epoch|iter)_(\d+)\.pth')
+
+
+def point_to(work_dir: str, path: str) -> None:
+    """Say which checkpoint of a work folder is its last.
+
+    Args:
+        work_dir (str): The work folder.
+        path (str): The checkpoint.
+    """
+    AtomicLocalBackend().put_text(path, osp.join(work_dir, POINTER))
 
 
 def find_latest(work_dir: str) -> str | None:
@@ -82,9 +95,10 @@ def require_intact(path: str) -> None:
 
 
 def _newest_first(folder: str) -> list[str]:
-    # by number, for a copy of the folder may have other times
+    # by number, for a copy of the folder may have other times; one of a
+    # stopped run is there only if nothing came after it
     numbered = {
-        path: int(match[1])
+        path: (osp.basename(path).startswith('stopped'), int(match[1]))
         for path in glob(osp.join(escape(folder), '*.pth'))
         if (match := SAVED.fullmatch(osp.basename(path)))
     }

@@ -9,7 +9,7 @@ from mmengine.model import PretrainedInit, update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
 from torch import nn
 
-from . import reading
+from . import reading, writing
 from .fitting import fit_weights
 
 __all__ = ['CheckedPretrainedInit', 'install', 'load_weights']
@@ -98,8 +98,9 @@ class CheckedPretrainedInit(PretrainedInit):
 
 
 def install() -> None:
-    """Make MMEngine read and load files as this package does."""
+    """Make MMEngine read, load and write files as this package does."""
     reading.install()
+    writing.install()
     WEIGHT_INITIALIZERS.register_module(
         'Pretrained', force=True, module=CheckedPretrainedInit
     )

@@ -20,7 +20,13 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from m3i_mm.engine.hooks import AnnotationHook, CheckpointFitHook
+from m3i_mm.engine.hooks import (
+    AccumulatedGradientsHook,
+    AnnotationHook,
+    CatchUpValidationHook,
+    CheckpointFitHook,
+    EqualBuffersHook,
+)
 
 from .config import complete_dataloader
 from .config_check import ConfigError
@@ -35,6 +41,15 @@ __all__ = [
     'model_settings',
     'scope_of',
 ]
+
+_MMENGINE_HOOK = 'CheckpointHook'
+_HOOKS_OF_ALL_RUNS = (
+    AccumulatedGradientsHook,
+    AnnotationHook,
+    CatchUpValidationHook,
+    CheckpointFitHook,
+    EqualBuffersHook,
+)
 
 
 def _scope_name(cfg: Config) -> str:
@@ -161,11 +176,22 @@ def build_runner(cfg: Config) -> Any:
         Runner | FlexibleRunner: The runner.
     """
     import_quietly(_scope_name(cfg))
+    _use_own_checkpoint_hook(cfg)
     if 'runner_type' in cfg:
         runner = RUNNERS.build(cfg)
     else:
         runner = QuietRunner.from_cfg(cfg)
-    runner.register_hook(AnnotationHook())
-    if not any(isinstance(hook, CheckpointFitHook) for hook in runner.hooks):
-        runner.register_hook(CheckpointFitHook())
+    for kind in _HOOKS_OF_ALL_RUNS:
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())
     return runner
+
+
+def _use_own_checkpoint_hook(cfg: Config) -> None:
+    """Save by the hook that never leaves a run without a checkpoint."""
+    hooks = cfg.get('default_hooks') or {}
+    settings = hooks.get('checkpoint', dict(interval=1))
+    if settings and settings.get('type', _MMENGINE_HOOK) == _MMENGINE_HOOK:
+        cfg.default_hooks = dict(
+            hooks, checkpoint=dict(settings, type='m3i_mm.CheckpointHook')
+        )

@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import mmengine
 from mmengine.config import Config
+from mmengine.dist import get_rank, is_distributed
 from mmengine.evaluator import DumpResults, Evaluator
 
 from m3i_mm.checkpoints import install
 from m3i_mm.checkpoints.addresses import look_up
 from m3i_mm.checkpoints.reading import check_file
+from m3i_mm.engine.hooks import StopHook, StoppedError
 
 from .arguments import add_config_options, make_parser
 from .building import build_runner
@@ -32,9 +35,15 @@ from .config import (
 from .config_check import ConfigError, check_config
 from .console import describe_run
 from .explain import USER_ERRORS, explained_errors, one_line
+from .folder import hold_folder
 from .manifest import write_manifest
 from .own_data import use_backbone, use_data
-from .processes import end_processes, setup_cpu_processes
+from .processes import (
+    die_with_launcher,
+    end_processes,
+    leave,
+    setup_cpu_processes,
+)
 from .reading import config_of_released, read_config
 from .schedules import fit_schedules
 from .tracking import TRACKERS, add_trackers
@@ -121,6 +130,12 @@ def train_parser() -> ArgumentParser:
         metavar='RUN',
         help='start the backbone from the work folder of m3i pretrain, from '
         "a file of m3i publish, or from one of InternImage's authors by name",
+    )
+    parser.add_argument(
+        '--save-on-signal',
+        action='store_true',
+        help='save before the end at SIGTERM and Ctrl-C too, as always at '
+        "SIGUSR1, Slurm's warning (#SBATCH --signal=USR1@120)",
     )
     parser.add_argument(
         '--dry-run',
@@ -216,13 +231,20 @@ def _train(args: Namespace) -> None:
     if args.dry_run:
         print('\n'.join([*notes, *check_training(cfg)]))
         return
-    with explained_errors(cfg):
+    stop = StopHook(save=args.save_on_signal)
+    with explained_errors(cfg), _first_holds_folder(cfg), stop.listening():
         runner = build_runner(cfg)
+        runner.register_hook(stop)
         for note in [describe_run(runner), *notes]:
             runner.logger.info(note)
         if runner.rank == 0:
             write_manifest(runner.log_dir)
         runner.train()
+
+
+def _first_holds_folder(cfg: Config) -> AbstractContextManager[None]:
+    first = not is_distributed() or get_rank() == 0
+    return hold_folder(cfg.work_dir) if first else nullcontext()
 
 
 def _test(args: Namespace) -> None:
@@ -285,8 +307,12 @@ def _run(
 ) -> None:
     args = parser.parse_args(arguments)
     install()
+    if args.launcher == 'pytorch':
+        die_with_launcher()
     try:
         main(args)
+    except StoppedError as error:
+        leave(128 + error.number, str(error))
     except USER_ERRORS as error:
         raise SystemExit(f'error: {one_line(error)}') from error
     end_processes()
@@ -300,8 +326,8 @@ def main_train(arguments: Sequence[str] | None = None) -> None:
             of the process.
 
     Raises:
-        SystemExit: With one line, if the config or a checkpoint is wrong or
-            a loss was not finite.
+        SystemExit: With one line, if the config or a checkpoint is wrong, a
+            loss was not finite or a signal ended the run.
     """
     _run(_train, train_parser(), arguments)
 
