@@ -6,9 +6,11 @@ from collections import OrderedDict
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
+from torch import nn
 
-from m3i_mm.checkpoints.fitting import fit_weights
+from m3i_mm.checkpoints.fitting import fit_weights, weights_of
 from m3i_mm.registry import HOOKS
 
 __all__ = ['CheckpointFitHook']
@@ -50,6 +52,7 @@ class CheckpointFitHook(Hook):
         fit = fit_weights(runner.model, checkpoint)
         new_weights = runner.cfg.get('new_weights', ())
         if runner._resume:
+            _check_teachers(runner.model, checkpoint)
             anew = fit.require(
                 source,
                 advice='A run is resumed with the config it was started with; '
@@ -81,3 +84,14 @@ class CheckpointFitHook(Hook):
         given = checkpoint.get('state_dict')
         weights._metadata = getattr(given, '_metadata', OrderedDict())  # type: ignore[attr-defined]
         checkpoint['state_dict'] = weights
+
+
+def _check_teachers(model: nn.Module, checkpoint: dict[str, Any]) -> None:
+    """Hold the teachers that a checkpoint names against those of the model."""
+    saved = weights_of(checkpoint)
+    inner: Any = model.module if is_model_wrapper(model) else model
+    for name, module in inner.named_modules():
+        check = getattr(module, 'check_identity', None)
+        identity = saved.get(f'{name}.identity')
+        if check is not None and identity is not None:
+            check(identity)

@@ -3,6 +3,7 @@
 =====================  =======================================================
 ``inputs``             t_x, what the encoder sees
 ``encoders``           f_theta, the online, momentum and frozen image encoders
+``teachers``           foundation models of other libraries
 ``targets``            t_y and f_phi, what is predicted
 ``decoders``           f_psi, from the one to the other
 ``likelihoods``        P^, how a prediction is scored
@@ -60,6 +61,7 @@ from .targets import (
     RandomProjectionTokenizer,
     TextTarget,
 )
+from .teachers import Teacher
 from .text_encoders import (
     HuggingFaceTextEncoder,
     OpenCLIPTextEncoder,
@@ -118,6 +120,7 @@ __all__ = [
     'Sinkhorn',
     'SoftCategorical',
     'SupervisedContrast',
+    'Teacher',
     'TextTarget',
     'TextTransformer',
     'TokenProjector',

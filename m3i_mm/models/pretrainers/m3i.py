@@ -23,6 +23,7 @@ from torch import Tensor
 
 from m3i_mm.datasets.fields import Annotations
 from m3i_mm.registry import MODELS
+from m3i_mm.utils.names import near_names
 
 from .batch import Batch, MissingInputError
 from .distributed import check_equal_batches
@@ -66,6 +67,9 @@ class M3I(InferenceModel):
             for targets with ``encoder='momentum'``.
         frozen_encoder (dict, optional): ``dict(type='FrozenEncoder', ...)``
             for targets with ``encoder='frozen'``.
+        teachers (dict[str, dict], optional): ``dict(type='Teacher',
+            name='timm:...')`` by the name that targets have as ``encoder``.
+            None switches an inherited teacher off.
         weights (dict, optional): ``LearnedWeights`` learns the weights of the
             objectives. Defaults to ``dict(type='FixedWeights')``.
         patience (int): Batches in a row without a single label or text that
@@ -89,6 +93,7 @@ class M3I(InferenceModel):
         decoders: dict[str, dict[str, Any]] | None = None,
         momentum_encoder: dict[str, Any] | None = None,
         frozen_encoder: dict[str, Any] | None = None,
+        teachers: dict[str, dict[str, Any] | None] | None = None,
         weights: dict[str, Any] | None = None,
         patience: int = 100,
         compile: bool | dict[str, Any] = False,
@@ -124,6 +129,13 @@ class M3I(InferenceModel):
         self.frozen_encoder: FrozenEncoder | None = None
         if frozen_encoder is not None:
             self.frozen_encoder = MODELS.build(frozen_encoder)
+        self.teachers = ModuleDict(
+            {
+                name: MODELS.build(cfg, default_args=_pixels(preprocessor))
+                for name, cfg in (teachers or {}).items()
+                if cfg is not None
+            }
+        )
         self.patience = patience
         self._waits: Counter[str] = Counter()
         self._check_encoders()
@@ -163,14 +175,19 @@ class M3I(InferenceModel):
     def _check_encoders(self) -> None:
         for name, objective in self.named_objectives():
             encoder = objective.target.needs.encoder
-            if (
-                encoder in ('momentum', 'frozen')
-                and getattr(self, f'{encoder}_encoder') is None
-            ):
+            if encoder is None or encoder in self._encoders():
+                continue
+            if encoder in ('momentum', 'frozen'):
                 raise ValueError(
                     f'Objective {name!r} needs the {encoder} encoder: set '
                     f'{encoder}_encoder of M3I'
                 )
+            raise ValueError(
+                f'Objective {name!r} has the target encoder {encoder!r}, but '
+                f'M3I has {", ".join(self._encoders())}.'
+                f'{near_names(encoder, self._encoders())} A teacher is an '
+                'entry of teachers of M3I'
+            )
 
     def forward(
         self,
@@ -315,6 +332,7 @@ class M3I(InferenceModel):
             encoder = getattr(self, f'{name}_encoder')
             if encoder is not None:
                 encoders[name] = encoder
+        encoders.update(self.teachers.items())
         return encoders
 
     def _monitors(self, tokens: ImageTokens) -> dict[str, Tensor]:
@@ -355,3 +373,9 @@ def _named(objective: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise type(error)(f'Objective {objective!r}: {error}') from error
+
+
+def _pixels(preprocessor: dict[str, Any]) -> dict[str, Any]:
+    """Tell a teacher how views are normalised."""
+    mean, std = preprocessor.get('mean', [0.0]), preprocessor.get('std', [1.0])
+    return dict(pixels=tuple(list(v) * (3 // len(v)) for v in (mean, std)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .masks import Mask
 
@@ -86,6 +87,16 @@ class ImageTokens:
             matching=_optional(self.matching, kept),
             pooled=None,
             feature=None,
+        )
+
+    def resize(self, grid: tuple[int, int]) -> ImageTokens:
+        """Resample tokens of a whole grid to another one, bilinearly."""
+        features = self.values.transpose(1, 2).unflatten(2, self.grid)
+        resized = ImageTokens.from_map(
+            F.interpolate(features, grid, mode='bilinear', antialias=True)
+        )
+        return replace(
+            resized, class_token=self.class_token, pooled=self.pooled
         )
 
     def detach(self) -> ImageTokens:

@@ -96,8 +96,8 @@ class Needs:
         field (str, optional): Annotation of the samples; one that lacks it
             does not have the target.
         geometry (bool): Whether it asks where the views were cut.
-        encoder (str, optional): Image encoder, ``'momentum'``, ``'frozen'``
-            or ``'online'``.
+        encoder (str, optional): Image encoder, ``'momentum'``, ``'frozen'``,
+            ``'online'`` or the name of a teacher.
         learns (bool): Whether that encoder learns from being the target.
         padding (int, optional): Padding token of ``field``, if it is a text.
     """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from functools import lru_cache
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,8 +26,6 @@ __all__ = [
     'Pixels',
     'ViewTarget',
 ]
-
-ENCODERS = ('momentum', 'frozen', 'online')
 
 
 class ViewTarget(BaseTarget):
@@ -49,7 +50,8 @@ class EncodedTarget(ViewTarget):
     """A target encoded by an image encoder.
 
     Args:
-        encoder (str): ``'momentum'``, ``'frozen'`` or ``'online'``.
+        encoder (str): ``'momentum'``, ``'frozen'``, ``'online'`` or the name
+            of one of the teachers of ``M3I``.
         view (str): ``'same'`` or ``'other'``.
         stop_gradient (bool): Whether the online encoder does not learn from
             being a target; the other encoders never do.
@@ -62,10 +64,6 @@ class EncodedTarget(ViewTarget):
         stop_gradient: bool = True,
     ) -> None:
         super().__init__(view)
-        if encoder not in ENCODERS:
-            raise ValueError(
-                f'encoder must be one of {ENCODERS}, got {encoder!r}'
-            )
         self.encoder = encoder
         self.stop_gradient = stop_gradient
 
@@ -75,6 +73,11 @@ class EncodedTarget(ViewTarget):
         learns = self.encoder == 'online' and not self.stop_gradient
         return Needs(encoder=self.encoder, learns=learns)
 
+    @property
+    def _is_foreign(self) -> bool:
+        """Whether the encoder may have other patches than the student."""
+        return self.encoder not in ('online', 'momentum')
+
     def encode(self, batch: Batch, member: Member) -> ImageTokens:
         """Encode the target view of the member's images."""
         view = self.target_view(member)
@@ -82,9 +85,34 @@ class EncodedTarget(ViewTarget):
         return tokens.detach() if self.stop_gradient else tokens
 
 
+@lru_cache
+def _log_resampled(
+    encoder: str, given: tuple[int, int], wanted: tuple[int, int]
+) -> None:
+    print_log(
+        f'DenseFeatures: the {given[0]}x{given[1]} patches of the encoder '
+        f'{encoder!r} are resampled to the {wanted[0]}x{wanted[1]} of the '
+        'input',
+        logger='current',
+        level=logging.WARNING,
+    )
+
+
+@torch.compiler.assume_constant_result
+def _say_resampled(
+    encoder: str, given: tuple[int, int], wanted: tuple[int, int]
+) -> bool:
+    """Log it once, be the step compiled or not."""
+    _log_resampled(encoder, given, wanted)
+    return True
+
+
 @MODELS.register_module()
 class DenseFeatures(EncodedTarget):
     """Patch features of an image encoder (paper section 4.3).
+
+    Those of a teacher with other patches than the input's are resampled to
+    them.
 
     Args:
         encoder (str): ``'momentum'``, ``'frozen'`` or ``'online'``.
@@ -119,6 +147,9 @@ class DenseFeatures(EncodedTarget):
     ) -> Features:
         """Encode the view, see :meth:`BaseTarget.forward`."""
         target = self.encode(batch, member)
+        if self._is_foreign and target.grid != tokens.grid:
+            _say_resampled(self.encoder, target.grid, tokens.grid)
+            target = target.resize(tokens.grid)
         values = target.values
         if self.layer_norm:
             # autocast runs it in float32
