@@ -41,7 +41,7 @@ def write_timm(folder, name='test_vit', seed=0, **settings):
     return model
 
 
-def write_open_clip(folder, seed=0):
+def write_open_clip(folder, seed=0, sizes=SIZES):
     """Write a model as open_clip writes it for the hub."""
     import open_clip
     from safetensors.torch import save_file
@@ -49,12 +49,12 @@ def write_open_clip(folder, seed=0):
     torch.manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / 'm3i-tiny-clip.json'
-    path.write_text(json.dumps(SIZES))
+    path.write_text(json.dumps(sizes))
     open_clip.add_model_config(path)
     model = open_clip.create_model('m3i-tiny-clip').eval()
     save_file(model.state_dict(), folder / 'open_clip_model.safetensors')
     config = dict(
-        model_cfg=SIZES,
+        model_cfg=sizes,
         preprocess_cfg=dict(mean=[0.4, 0.5, 0.6], std=[0.2, 0.25, 0.3]),
     )
     (folder / 'open_clip_config.json').write_text(json.dumps(config))

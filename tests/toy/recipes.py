@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import re
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmpretrain.structures import DataSample
 from torch.utils._python_dispatch import TorchDispatchMode
+from toy import foundation
 
 from m3i_mm.registry import MODELS
 
@@ -20,6 +24,7 @@ FILES = [
         [
             *ROOT.glob('configs/m3i/**/*.py'),
             *ROOT.glob('projects/instances/configs/*.py'),
+            *ROOT.glob('projects/teachers/configs/*.py'),
         ]
     )
     if '_base_' not in path.parts and '_deprecation_' not in path.read_text()
@@ -33,8 +38,33 @@ SMALL_INTERNIMAGE = dict(
 )
 
 
+def stand_in(model):
+    """Put random teachers of the same widths in the place of real ones."""
+    for teacher in (model.get('teachers') or {}).values():
+        kind, _, _ = teacher.name.partition(':')
+        teacher.name = _random_teacher(kind)
+    return model
+
+
+@cache
+def _random_teacher(kind):
+    """Write a shallow ViT-B, of timm or of open_clip."""
+    folder = Path(tempfile.mkdtemp(prefix='m3i-teacher-'))
+    atexit.register(shutil.rmtree, folder)
+    if kind == 'timm':
+        foundation.write_timm(
+            folder, 'vit_base_patch14_dinov2', depth=1, img_size=196
+        )
+    else:
+        vision = dict(image_size=224, layers=1, width=768, patch_size=16)
+        sizes = dict(foundation.SIZES, embed_dim=512, vision_cfg=vision)
+        foundation.write_open_clip(folder, sizes=sizes)
+    return str(folder)
+
+
 def shrink(model):
     """Make everything shallow; widths, which have to fit, stay."""
+    stand_in(model)
     backbone = model.backbone
     if backbone.type.endswith('VisionTransformer'):
         with torch.device('meta'):

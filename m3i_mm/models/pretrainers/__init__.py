@@ -50,6 +50,7 @@ from .projectors import PrototypeHead, TokenProjector
 from .regularizers import UniGradTerm
 from .targets import (
     CategoryTarget,
+    ChannelStatistics,
     Choices,
     CodeTarget,
     DenseFeatures,
@@ -80,6 +81,7 @@ __all__ = [
     'Categorical',
     'CategoryTarget',
     'Centering',
+    'ChannelStatistics',
     'Choices',
     'CodeTarget',
     'Contrast',

@@ -4,11 +4,13 @@ from .base import BaseTarget, Choices, Features, Needs, join
 from .category import CategoryTarget
 from .codes import CodeTarget, RandomProjectionTokenizer
 from .image import DenseFeatures, GlobalFeatures, MatchedFeatures, Pixels
+from .standardization import ChannelStatistics
 from .text import TextTarget
 
 __all__ = [
     'BaseTarget',
     'CategoryTarget',
+    'ChannelStatistics',
     'Choices',
     'CodeTarget',
     'DenseFeatures',

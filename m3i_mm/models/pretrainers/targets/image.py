@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from m3i_mm.registry import MODELS
@@ -55,6 +56,8 @@ class EncodedTarget(ViewTarget):
         view (str): ``'same'`` or ``'other'``.
         stop_gradient (bool): Whether the online encoder does not learn from
             being a target; the other encoders never do.
+        standardize (dict, optional): Config of what brings the features to
+            one scale, e.g. ``ChannelStatistics``.
     """
 
     def __init__(
@@ -62,10 +65,14 @@ class EncodedTarget(ViewTarget):
         encoder: str = 'momentum',
         view: str = 'other',
         stop_gradient: bool = True,
+        standardize: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(view)
         self.encoder = encoder
         self.stop_gradient = stop_gradient
+        self.standardize: nn.Module = nn.Identity()
+        if standardize is not None:
+            self.standardize = MODELS.build(standardize)
 
     @property
     def needs(self) -> Needs:
@@ -122,6 +129,11 @@ class DenseFeatures(EncodedTarget):
         layer_norm (bool): Normalise each target over its channels, without
             affine parameters (SiameseIM). Defaults to True.
         stop_gradient (bool): See :class:`EncodedTarget`. Defaults to True.
+        standardize (dict, optional): See :class:`EncodedTarget`; set
+            ``layer_norm=False`` with it.
+
+    Raises:
+        ValueError: If the features would be normalised in two ways.
     """
 
     def __init__(
@@ -131,8 +143,14 @@ class DenseFeatures(EncodedTarget):
         patches: str = 'all',
         layer_norm: bool = True,
         stop_gradient: bool = True,
+        standardize: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(encoder, view, stop_gradient)
+        super().__init__(encoder, view, stop_gradient, standardize)
+        if layer_norm and standardize is not None:
+            raise ValueError(
+                'DenseFeatures normalises by layer_norm or by standardize: '
+                'set layer_norm=False'
+            )
         check_patches(view, patches)
         self.patches = patches
         self.layer_norm = layer_norm
@@ -150,7 +168,7 @@ class DenseFeatures(EncodedTarget):
         if self._is_foreign and target.grid != tokens.grid:
             _say_resampled(self.encoder, target.grid, tokens.grid)
             target = target.resize(tokens.grid)
-        values = target.values
+        values = self.standardize(target.values)
         if self.layer_norm:
             # autocast runs it in float32
             values = F.layer_norm(values, values.shape[-1:])
@@ -171,6 +189,7 @@ class GlobalFeatures(EncodedTarget):
         stop_gradient (bool): See :class:`EncodedTarget`. Defaults to True.
         classes (str, optional): Field of the samples with a class, which
             ``SupervisedContrast`` asks for; a sample may lack it.
+        standardize (dict, optional): See :class:`EncodedTarget`.
     """
 
     def __init__(
@@ -179,8 +198,9 @@ class GlobalFeatures(EncodedTarget):
         view: str = 'other',
         stop_gradient: bool = True,
         classes: str | None = None,
+        standardize: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(encoder, view, stop_gradient)
+        super().__init__(encoder, view, stop_gradient, standardize)
         self.classes = classes
 
     @property
@@ -192,7 +212,7 @@ class GlobalFeatures(EncodedTarget):
         self, batch: Batch, member: Member, tokens: ImageTokens
     ) -> Features:
         """Encode and pool the view, see :meth:`BaseTarget.forward`."""
-        values = self.encode(batch, member).mean()
+        values = self.standardize(self.encode(batch, member).mean())
         return Features(values, classes=self._labels(batch, member, values))
 
     def _labels(
