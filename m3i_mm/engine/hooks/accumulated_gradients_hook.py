@@ -56,7 +56,14 @@ class AccumulatedGradientsHook(Hook):
         for name, gradient in self._loaded.items():
             parameters[name].grad = gradient.to(parameters[name])
         between = runner.iter % accumulated_iterations(runner)
-        if between and not self._loaded:
+        if between and self._loaded:
+            # MMEngine warns that they were lost
+            print_log(
+                f'The gradients of {between} iterations since the last '
+                'optimizer step were restored',
+                logger='current',
+            )
+        elif between:
             print_log(
                 f'The checkpoint lies {between} iterations after the last '
                 'optimizer step and has no gradients: the next step lacks '

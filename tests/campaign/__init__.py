@@ -1,0 +1,1 @@
+"""Kills, damaged files, full disks: see ``python -m campaign --help``."""
