@@ -39,26 +39,29 @@ SMALL_INTERNIMAGE = dict(
 
 
 def stand_in(model):
-    """Put random teachers of the same widths in the place of real ones."""
-    for teacher in (model.get('teachers') or {}).values():
-        kind, _, _ = teacher.name.partition(':')
-        teacher.name = _random_teacher(kind)
+    """Put random models of the same widths in the place of published ones."""
+    teachers = list((model.get('teachers') or {}).values())
+    for part in [model.backbone, *teachers]:
+        if part.type in ('m3i_mm.Teacher', 'm3i_mm.FoundationBackbone'):
+            part.name = _random_model(part.name)
     return model
 
 
 @cache
-def _random_teacher(kind):
-    """Write a shallow ViT-B, of timm or of open_clip."""
+def _random_model(name):
+    """Write a shallow ViT-S or -B of timm, or ViT-B of open_clip."""
     folder = Path(tempfile.mkdtemp(prefix='m3i-teacher-'))
     atexit.register(shutil.rmtree, folder)
-    if kind == 'timm':
-        foundation.write_timm(
-            folder, 'vit_base_patch14_dinov2', depth=1, img_size=196
-        )
-    else:
+    if name.startswith('open_clip:'):
         vision = dict(image_size=224, layers=1, width=768, patch_size=16)
         sizes = dict(foundation.SIZES, embed_dim=512, vision_cfg=vision)
         foundation.write_open_clip(folder, sizes=sizes)
+    elif '_small_' in name:
+        foundation.write_timm(folder, 'vit_small_patch16_224', depth=1)
+    else:
+        foundation.write_timm(
+            folder, 'vit_base_patch14_dinov2', depth=1, img_size=196
+        )
     return str(folder)
 
 

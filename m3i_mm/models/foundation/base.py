@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -100,9 +100,9 @@ class FoundationModel(nn.Module, metaclass=ABCMeta):
             )
         return self.see(images)
 
-    def group_matcher(self) -> dict[str, object] | None:
-        """Tell the layers of :attr:`network` as timm does, None if unknown."""
-        return None
+    @abstractmethod
+    def group_matcher(self) -> Mapping[str, Any]:
+        """Tell the layers of :attr:`network`, as timm's models do."""
 
 
 def digest_of(tensors: Iterable[tuple[str, Tensor]]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -51,6 +52,16 @@ class HuggingFaceModel(FoundationModel):
         if hasattr(network, 'visual_projection'):
             pooled = network.visual_projection(pooled)
         return Seen(features, pooled)
+
+    def group_matcher(self) -> Mapping[str, Any]:
+        """See :meth:`FoundationModel.group_matcher`."""
+        return dict(
+            stem=r'^(?:.*\.)?(?:embeddings|pre_layrnorm|rope_embeddings)\.',
+            blocks=[
+                (r'^(?:.*\.)?layers?\.(\d+)\.', None),
+                (r'^', (99999,)),
+            ],
+        )
 
 
 def _can_interpolate(tower: Any) -> bool:

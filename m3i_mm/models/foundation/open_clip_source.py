@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -23,6 +24,29 @@ class OpenClipModel(FoundationModel):
             images, indices=1, normalize_intermediates=True
         )
         return Seen(seen['image_intermediates'][-1], seen['image_features'])
+
+    def group_matcher(self) -> Mapping[str, Any]:
+        """See :meth:`FoundationModel.group_matcher`."""
+        network: Any = self.network
+        if hasattr(network, 'trunk'):  # a tower of timm
+            return {
+                part: _inside('trunk', spec)
+                for part, spec in network.trunk.group_matcher().items()
+            }
+        return dict(
+            stem=r'^(?:class_embedding|positional_embedding|conv1|ln_pre)',
+            blocks=[
+                (r'^transformer\.resblocks\.(\d+)', None),
+                (r'^(?:ln_post|proj|attn_pool)', (99999,)),
+            ],
+        )
+
+
+def _inside(name: str, spec: Any) -> Any:
+    """Let patterns match names with a module in front."""
+    if isinstance(spec, str):
+        return rf'^{name}\.(?:{spec.removeprefix("^")})'
+    return [(_inside(name, pattern), after) for pattern, after in spec]
 
 
 def load_open_clip(

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ['Renormalize']
+__all__ = ['IMAGENET', 'Renormalize']
+
+IMAGENET = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
 
 
 class Renormalize(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -24,11 +25,9 @@ class TimmModel(FoundationModel):
         )
         return Seen(features, network.forward_head(last, pre_logits=True))
 
-    def group_matcher(self) -> dict[str, object] | None:
+    def group_matcher(self) -> Mapping[str, Any]:
         """See :meth:`FoundationModel.group_matcher`."""
         network: Any = self.network
-        if not hasattr(network, 'group_matcher'):
-            return None
         return network.group_matcher()
 
 

@@ -14,7 +14,7 @@ from m3i_mm.registry import MODELS
 
 from ..foundation.base import digest_of
 from ..foundation.loading import PUBLISHED, load_foundation_model
-from ..foundation.pixels import Renormalize
+from ..foundation.pixels import IMAGENET, Renormalize
 from .tokens import ImageTokens
 
 __all__ = ['Teacher']
@@ -24,7 +24,6 @@ PRECISIONS = {
     'bfloat16': torch.bfloat16,
     'float16': torch.float16,
 }
-IMAGENET = ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
 _NAME_LENGTH = 128
 
 
