@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.runner import set_random_seed
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from m3i_mm.checkpoints.loading import load_weights
 from m3i_mm.registry import MODELS
@@ -104,6 +105,7 @@ def evaluate(
     checkpoint: str | None = None,
     model: dict[str, Any] | None = None,
     seed: int = 0,
+    loaders: Mapping[str, DataLoader] | None = None,
 ) -> EvaluationResult:
     """Run the test metrics of a config that uses ``FeatureEvalLoop``.
 
@@ -118,6 +120,8 @@ def evaluate(
         model (dict, optional): Config of another model, e.g.
             :func:`raw_pixels`.
         seed (int): Seed of the initialisation and the data workers.
+        loaders (Mapping[str, DataLoader], optional): The sets, where several
+            models are evaluated on the same. Defaults to those of the config.
 
     Returns:
         EvaluationResult: Metrics, chance level and features.
@@ -130,7 +134,8 @@ def evaluate(
     cfg = read_config(cfg)
     built = build_model(cfg, checkpoint, model, seed)
     with building.scope_of(cfg):
-        loaders = NamedDataLoaders(cfg.test_dataloader, seed)
+        if loaders is None:
+            loaders = NamedDataLoaders(cfg.test_dataloader, seed)
         metrics = build_metrics(cfg.test_evaluator, list(loaders))
     if not hasattr(built, 'encode_text'):
         metrics = [metric for metric in metrics if not metric.needs_text]

@@ -39,6 +39,8 @@ class ChooseText(BaseTransform):
         skip_empty (bool): Count a sample without text as a fault instead of
             ending the run, here or where a later transform leaves nothing of
             it. What is no text (``None``, NaN) is empty. Defaults to False.
+        entry (int, optional): Instead of drawing, take this entry of such a
+            list: a set for each caption evaluates all of them.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class ChooseText(BaseTransform):
         templates: str | Sequence[str] = '{text}',
         pick: Sequence[str] = ('text',),
         skip_empty: bool = False,
+        entry: int | None = None,
     ) -> None:
         super().__init__()
         self.templates = (
             [templates] if isinstance(templates, str) else list(templates)
         )
         self.pick = set(pick)
+        self.entry = entry
         self.skip_empty = skip_empty
         self.names = [
             [name for _, name, _, _ in string.Formatter().parse(template)]
@@ -90,8 +94,16 @@ class ChooseText(BaseTransform):
             return text
         if name in self.pick:
             texts = [entry for entry in text if has_text(_unescape(entry))]
-            return texts[np.random.randint(len(texts))] if texts else ''
+            return self._choose(texts, results['sample_key'])
         return ', '.join(text)
+
+    def _choose(self, texts: list[str], key: str) -> str:
+        if self.entry is not None and self.entry >= len(texts):
+            reason = f'entry {self.entry} is asked of {len(texts)} texts'
+            raise SampleError('text', key, reason)
+        if self.entry is not None:
+            return texts[self.entry]
+        return texts[np.random.randint(len(texts))] if texts else ''
 
 
 def _unescape(text: str) -> str:

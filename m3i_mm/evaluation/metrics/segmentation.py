@@ -120,7 +120,7 @@ class SegmentationProbe(FeatureMetric):
         """Count the pixels of each class, (K,)."""
         counts = torch.zeros(len(self.classes)).long()
         for labels in table['gt_seg_map']:
-            found = labels.flatten().long()
+            found = labels.flatten()
             found = found[(found >= 0) & (found < len(counts))]
             counts += found.bincount(minlength=len(counts))
         return counts

@@ -2,9 +2,9 @@
 
 from m3i_mm.moved import moved_names
 
-from .pixel_features import PixelFeatures
+from .pixel_features import PixelFeatures, PixelPatches
 
-__all__ = ['PixelFeatures']
+__all__ = ['PixelFeatures', 'PixelPatches']
 
 __getattr__ = moved_names(
     __name__,

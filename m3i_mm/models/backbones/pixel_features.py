@@ -8,7 +8,7 @@ from torch import Tensor
 
 from m3i_mm.registry import MODELS
 
-__all__ = ['PixelFeatures']
+__all__ = ['PixelFeatures', 'PixelPatches']
 
 
 @MODELS.register_module()
@@ -37,3 +37,29 @@ class PixelFeatures(BaseModule):
         """
         pixels = F.adaptive_avg_pool2d(images, self.size)
         return (pixels.flatten(1),)  # (B, 3, s, s) -> (B, 3*s*s)
+
+
+@MODELS.register_module()
+class PixelPatches(BaseModule):
+    """Returns the pixels of each patch as the features of its place.
+
+    The baseline for dense features, as :class:`PixelFeatures` is for vectors.
+
+    Args:
+        patch_size (int): Side of a patch in pixels.
+    """
+
+    def __init__(self, patch_size: int = 8) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Cut images into patches.
+
+        Args:
+            images (Tensor): Images, (B, 3, H, W).
+
+        Returns:
+            tuple[Tensor]: Pixels by place, (B, 3 * p * p, H / p, W / p).
+        """
+        return (F.pixel_unshuffle(images, self.patch_size),)

@@ -1,0 +1,117 @@
+"""Compare all-in-one pre-training with its parts, on real photographs.
+
+Rows x seeds at an equal budget of pictures seen. Finished runs are kept:
+interrupted, it goes on where it was. The table is made of the results that
+are there, also with --table alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from rows import PIXELS, ROWS, missing_sets
+from run import RunError, read_result, result_file, run
+from tables import load_scores, write_tables
+
+HERE = Path(__file__).parent
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line, and refuse what makes no sense."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--rows', nargs='+', choices=ROWS, default=ROWS)
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument(
+        '--images',
+        type=int,
+        default=16384,
+        help='pictures that a run sees (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--data-root',
+        type=Path,
+        default=Path('data/photographs'),
+        help='folder of the sets, see README.md (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--results',
+        type=Path,
+        default=HERE / 'results',
+        help='folder of the result files (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--work-dir',
+        type=Path,
+        default=Path('work_dirs/photographs'),
+        help='folder of logs and checkpoints (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=os.cpu_count(),
+        help='runs at a time, one a core (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--table', action='store_true', help='run nothing, only print'
+    )
+    args = parser.parse_args(arguments)
+    repeated = sorted({s for s in args.seeds if args.seeds.count(s) > 1})
+    if repeated:
+        parser.error(f'--seeds: {repeated} more than once; a run is one run')
+    return args
+
+
+def start_runs(args: argparse.Namespace) -> list[str]:
+    """Run what has no result yet; return what failed."""
+    missing = missing_sets(args.data_root)
+    if missing:
+        raise RunError(
+            '\n'.join(missing) + '\nREADME.md says how each is prepared'
+        )
+    # all rows of one seed first: each is a whole comparison
+    todo = [
+        (row, seed)
+        for seed in args.seeds
+        for row in args.rows
+        if (row != PIXELS or seed == args.seeds[0])
+        and read_result(result_file(args.results, row, seed)) is None
+    ]
+    # a process computes with one thread, and reads the test sets once
+    os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
+    places = args.images, args.data_root, args.results, args.work_dir
+    with ProcessPoolExecutor(args.jobs, get_context('spawn')) as pool:
+        runs = {
+            f'{row}, seed {seed}': pool.submit(run, row, seed, *places)
+            for row, seed in todo
+        }
+        failed = []
+        for name, future in runs.items():
+            error = future.exception()
+            if error is not None:
+                failed.append(f'{name}: {error}')
+            print(f'{name}: {error or "done"}', flush=True)
+    return failed
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the comparison and print its tables."""
+    args = parse_args(arguments)
+    try:
+        failed = [] if args.table else start_runs(args)
+        print(write_tables(load_scores(args.results, args.rows)))
+    except RunError as error:
+        raise SystemExit(f'error: {error}') from error
+    if failed:
+        raise SystemExit('\n'.join(['error: these runs failed', *failed]))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,6 @@
+_base_ = 'm3i-without-text_resnet18_1xb64-coslr-10e_cifar10-flickr8k.py'
+model = dict(
+    objectives=dict(
+        intra=dict(members=(0, 1), weight=1.0), inter=None, category=None
+    )
+)

@@ -1,0 +1,23 @@
+# SimMIM: MAE's target, but hidden patches are painted over, as suits a
+# convolutional encoder, and the decoder is linear
+_base_ = ['../../instances/configs/_base_/mae.py', '_base_/photographs.py']
+model = dict(
+    backbone=dict(_delete_=True, **_base_.encoder),
+    input=dict(
+        patch_size=8,
+        pattern=dict(ratio=0.6),
+        fill=dict(_delete_=True, type='FillPixels'),
+    ),
+    objectives=dict(
+        y=dict(
+            target=dict(patch_size=8),
+            decoder=dict(
+                _delete_=True,
+                type='DenseDecoder',
+                layers=[
+                    dict(type='LinearNeck', in_channels=128, out_channels=192)
+                ],
+            ),
+        )
+    ),
+)

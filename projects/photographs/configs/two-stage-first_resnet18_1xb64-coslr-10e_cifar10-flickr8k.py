@@ -1,0 +1,3 @@
+# The self-supervised half of two-stage: M3I's image targets
+_base_ = 'm3i-without-text_resnet18_1xb64-coslr-10e_cifar10-flickr8k.py'
+model = dict(objectives=dict(category=None))

