@@ -304,6 +304,12 @@ class TestText:
                 found.add(transform(sample(text=['p', 'q']))['text'])
         assert found == {'p', 'q', 'a p', 'a q'}
 
+    def test_one_of_several_is_taken(self):
+        transform = ChooseText(entry=1)
+        assert transform(sample(text=['p', 'q', 'r']))['text'] == 'q'
+        with pytest.raises(SampleError, match='entry 1 is asked of 1 texts'):
+            transform(sample(text=['p']))
+
     @pytest.mark.parametrize(
         'text',
         [

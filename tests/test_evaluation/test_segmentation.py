@@ -13,7 +13,12 @@ from sklearn.linear_model import LogisticRegression
 from torch.utils.data import Dataset
 from toy import squares
 
-from m3i_mm.evaluation import FeatureTable, SegmentationProbe, evaluate
+from m3i_mm.evaluation import (
+    FeatureTable,
+    NamedDataLoaders,
+    SegmentationProbe,
+    evaluate,
+)
 from m3i_mm.evaluation.functional import (
     class_shares,
     confusion_matrix,
@@ -181,3 +186,18 @@ def test_a_label_map_of_another_size(cfg):
         ValueError, match=r'scene0\.jpg has 6 x 8 pixels, the picture 8 x 8'
     ):
         evaluate(cfg)
+
+
+@pytest.mark.openmmlab
+def test_sets_read_once_serve_several_models(cfg):
+    loaders = NamedDataLoaders(cfg.test_dataloader)
+    first = evaluate(cfg, loaders=loaders)
+    assert first.metrics == evaluate(cfg).metrics
+    cfg.test_dataloader = None
+    cfg.model.backbone = dict(type='m3i_mm.PixelPatches', patch_size=4)
+    pixels = evaluate(cfg, loaders=loaders)
+    assert pixels.metrics == {'segmentation/mIoU': 100}
+    maps = pixels.tables['query']['feature_map']
+    assert maps.shape == (5, 48, 2, 2)
+    # (200 - 100) / 100 of picture 0, its upper right patch
+    assert maps[0, :, 0, 1].unique().tolist() == [1]

@@ -1,0 +1,201 @@
+"""projects/photographs: its rows, its bad input, its tables; no training."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from toy.recipes import samples
+
+import m3i_mm.models  # noqa: F401
+from m3i_mm.registry import MODELS
+from m3i_mm.runs.reading import read_config
+
+PROJECT = Path(__file__).parents[2] / 'projects/photographs'
+sys.path.insert(0, str(PROJECT))
+
+import compare  # noqa: E402
+import rows  # noqa: E402
+import run  # noqa: E402
+import tables  # noqa: E402
+
+TRAINED = [row for row in rows.ROWS if row not in (rows.PIXELS, rows.RANDOM)]
+
+
+def write(folder, row, seed, images=2048, **metrics):
+    path = run.result_file(folder, row, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = dict(row=row, seed=seed, images=images, metrics=metrics)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def start(tmp_path, row='m3i', seed=0, images=2048):
+    return run.run(row, seed, images, tmp_path, tmp_path / 'r', tmp_path / 'w')
+
+
+@pytest.mark.parametrize('row', TRAINED)
+def test_a_row_steps_on_the_shared_encoder(row):
+    cfg = read_config(str(rows.config_of(row)))
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(cfg.model)
+    model.init_weights()
+    encoder = sum(p.numel() for p in model.backbone.parameters())
+    assert encoder == 696416
+    views = [torch.randn(4, 3, 32, 32) for _ in range(2)]
+    total, _ = model.parse_losses(model.loss(views, samples()))
+    total.backward()
+    assert total.isfinite()
+    grads = [p.grad for p in model.backbone.parameters()]
+    assert any(g is not None and g.abs().max() > 0 for g in grads)
+    needs_text = any(
+        hasattr(o.target, 'encode_text') for o in objectives(model)
+    )
+    has_text = any(
+        e.type.endswith('TextRetrieval') for e in cfg.test_evaluator
+    )
+    assert needs_text == has_text
+
+
+def objectives(model):
+    return [objective for _, objective in model.named_objectives()]
+
+
+def test_the_two_stages_are_those_of_m3i():
+    cfg = read_config(str(rows.config_of('two-stage')))
+    first = read_config(str(rows.CONFIGS / cfg.first_stage))
+    full = read_config(str(rows.config_of('m3i')))
+    named = [
+        {name for name, settings in c.model.objectives.items() if settings}
+        for c in (first, cfg, full)
+    ]
+    assert named[0] | named[1] == named[2]
+    assert not named[0] & named[1]
+
+
+def test_a_missing_set_says_where_to_get_it(tmp_path):
+    (tmp_path / 'camvid/img/train').mkdir(parents=True)
+    with pytest.raises(SystemExit) as error:
+        compare.main(['--data-root', str(tmp_path), '--jobs', '1'])
+    lines = str(error.value).splitlines()
+    assert lines[0].endswith(
+        'cifar10/train-00000.tar.gz is missing: '
+        'CIFAR-10, https://www.cs.toronto.edu/~kriz/'
+        'cifar.html'
+    )
+    assert 'Flickr8k' in lines[1]
+    assert 'README.md' in lines[2]
+
+
+def test_a_seed_is_given_once(capsys):
+    with pytest.raises(SystemExit):
+        compare.parse_args(['--seeds', '0', '1', '0'])
+    assert '--seeds: [0] more than once' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        '{"row": "m3i"',
+        '[]',
+        '{"row": "m3i", "seed": 0, "images": 1}',
+        '{"row": "m3i", "seed": 0, "images": 1, "metrics": {"a": "b"}}',
+    ],
+)
+def test_a_broken_result_is_one_error(tmp_path, content):
+    path = write(tmp_path / 'r', 'm3i', 0)
+    path.write_text(content)
+    with pytest.raises(run.RunError, match=r'seed-0\.json is no result of'):
+        start(tmp_path)
+    with pytest.raises(SystemExit, match=r'error: .*seed-0\.json is no'):
+        compare.main(['--table', '--results', str(tmp_path / 'r')])
+
+
+def test_a_finished_run_is_kept(tmp_path):
+    path = write(tmp_path / 'r', 'm3i', 0)
+    before = path.read_text()
+    assert start(tmp_path) == path
+    assert path.read_text() == before
+
+
+def test_a_result_of_another_budget(tmp_path):
+    write(tmp_path / 'r', 'm3i', 0, images=4096)
+    with pytest.raises(run.RunError, match=r'saw 4096 pictures, not 2048'):
+        start(tmp_path)
+
+
+def test_two_runs_in_one_folder(tmp_path):
+    folder = tmp_path / 'w/m3i/seed-0'
+    folder.mkdir(parents=True)
+    with (
+        run._alone_in(folder),
+        pytest.raises(run.RunError, match='another run is in .*seed-0'),
+    ):
+        start(tmp_path)
+
+
+def test_a_budget_that_is_no_whole_epoch(tmp_path):
+    with pytest.raises(run.RunError, match='cannot see 3000 pictures'):
+        start(tmp_path, images=3000)
+
+
+def result(knn, text=None, seed=0):
+    found = dict.fromkeys(
+        (
+            'linear/gt_label_top1',
+            'few/gt_label_top1',
+            'segmentation/mIoU',
+            'transfer/group_top1',
+        ),
+        10.0,
+    )
+    found['knn/gt_label_top1'] = knn
+    if text is not None:
+        found.update({'caption/i2t_R@10': text, 'caption/t2i_R@10': text + 2})
+    return found
+
+
+@pytest.fixture
+def results(tmp_path):
+    for seed, knn in enumerate((20, 30, 40)):
+        write(tmp_path, 'm3i', seed, **result(knn, 1))
+        write(tmp_path, 'simclr', seed, **result(knn + 4 + 2 * seed))
+    write(tmp_path, 'pixels', 0, **result(50))
+    return tmp_path
+
+
+def test_tables_have_standard_errors_and_paired_differences(results, capsys):
+    compare.main(['--table', '--results', str(results)])
+    text = capsys.readouterr().out
+    # (knn + 10) / 2: 15, 20, 25, of error 5 / sqrt(3)
+    assert '| m3i | 3 | 20.0 ± 2.9 | 10.0 ± 0.0 | 2.0 ± 0.0 |' in text
+    # halves of 4, 6, 8, although the rows spread by 2.9
+    assert '| simclr - m3i | +3.0 ± 0.6 | +0.0 ± 0.0 |  |' in text
+    # one run, compared with each seed
+    assert '| pixels - m3i | +10.0 ± 2.9 |' in text
+
+
+def test_ranks_are_shared_by_equals_and_last_without_a_property(results):
+    scores = tables.load_scores(results, rows.ROWS)
+    ranks = tables.mean_ranks(scores)
+    # categories 3, 2, 1; texts 1, 2.5, 2.5; the rest 2 each
+    assert ranks == dict(
+        m3i=(3 + 1 + 6) / 5, simclr=(2 + 2.5 + 6) / 5, pixels=(1 + 2.5 + 6) / 5
+    )
+
+
+def test_models_write_into_copies_of_the_kept_samples():
+    sample = samples()[0]
+    loader = torch.utils.data.DataLoader(
+        [dict(data_samples=sample)], batch_size=None, collate_fn=lambda b: b
+    )
+    loader = [dict(data_samples=[b['data_samples']]) for b in loader]
+    kept = run.KeptBatches(type('Loader', (list,), dict(dataset=None))(loader))
+    for batch in kept:
+        batch['data_samples'][0].set_field(torch.ones(2), 'feature')
+    assert len(kept) == 1
+    (again,) = kept
+    assert 'feature' not in again['data_samples'][0]
+    assert 'view_geometry' in again['data_samples'][0]
