@@ -7,17 +7,14 @@ follows from the size of the network: T normalises the input of a branch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import Any, cast
+from collections.abc import Sequence
 
 import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
 from m3i_mm.models.utils.norm import build_norm
+from m3i_mm.models.utils.recompute import recomputed
 
 from .archs import InternImageArch
 from .dcnv3 import DCNv3
@@ -113,28 +110,6 @@ class MLP(nn.Module):
         return self.fc2(self.act(self.fc1(x)))
 
 
-@contextmanager
-def _without_statistics(block: nn.Module) -> Iterator[None]:
-    """Recompute a block without moving its running statistics once more."""
-    norms = [
-        module
-        for module in block.modules()
-        if isinstance(module, _BatchNorm) and module.track_running_stats
-    ]
-    momenta = [norm.momentum for norm in norms]
-    counted = [cast(Tensor, norm.num_batches_tracked) for norm in norms]
-    counts = [count.clone() for count in counted]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        for count, before in zip(counted, counts, strict=True):
-            count.copy_(before)
-
-
 class Block(nn.Module):
     """DCNv3 and MLP, each a residual branch.
 
@@ -197,13 +172,7 @@ class Block(nn.Module):
         """
         if not (self.with_cp and x.requires_grad):
             return self._forward(x)
-        settings: dict[str, Any] = {}
-        if any(isinstance(module, _BatchNorm) for module in self.modules()):
-            settings['context_fn'] = lambda: (
-                nullcontext(),
-                _without_statistics(self),
-            )
-        return checkpoint(self._forward, x, use_reentrant=False, **settings)
+        return recomputed(self, self._forward, x)
 
     def _forward(self, x: Tensor) -> Tensor:
         x = x + self._branch(

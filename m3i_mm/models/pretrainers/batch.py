@@ -47,6 +47,28 @@ class Batch:
         self.learning = frozenset(learning)
         self._encoded: dict[tuple[str, int, int, int], ImageTokens] = {}
 
+    def split(self, size: int) -> list[Batch]:
+        """Cut it into batches of some images each, in order.
+
+        Args:
+            size (int): Images of each but the last.
+        """
+        starts = range(0, len(self.views[0]), size)
+        return [self._rows(slice(start, start + size)) for start in starts]
+
+    def fresh(self) -> Batch:
+        """Return the batch without what was encoded."""
+        return self._rows(slice(None))
+
+    def _rows(self, rows: slice) -> Batch:
+        views = [view[rows] for view in self.views]
+        part = Batch(views, None, self.encoders, self.learning)
+        part.fields = {
+            name: Field(field.values[rows], field.valid[rows])
+            for name, field in self.fields.items()
+        }
+        return part
+
     def view(self, number: int) -> Tensor:
         """Return one view of all images, ``(B, 3, H, W)``."""
         if number >= len(self.views):

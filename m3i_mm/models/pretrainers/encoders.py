@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import deepcopy
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from m3i_mm.registry import MODELS
+from m3i_mm.utils.names import near_names
 
 from .projectors import TokenProjector
 from .tokens import ImageTokens
@@ -20,6 +22,7 @@ __all__ = [
     'FrozenEncoder',
     'MomentumEncoder',
     'build_encoder',
+    'check_encoder',
     'encode_image',
 ]
 
@@ -39,6 +42,29 @@ def build_encoder(cfg: dict[str, Any]) -> nn.Module:
             if isinstance(value, np.generic):
                 setattr(module, name, value.item())
     return encoder
+
+
+def check_encoder(wanted: str | None, known: Collection[str]) -> None:
+    """Check that there is the encoder that a target asks for.
+
+    Args:
+        wanted (str, optional): Its name.
+        known (Collection[str]): The encoders of a model.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    if wanted is None or wanted in known:
+        return
+    if wanted in ('momentum', 'frozen'):
+        raise ValueError(
+            f'the target needs the {wanted} encoder: set {wanted}_encoder of '
+            'M3I'
+        )
+    raise ValueError(
+        f'the target has encoder={wanted!r}, but M3I has {", ".join(known)}.'
+        f'{near_names(wanted, known)} A teacher is an entry of teachers'
+    )
 
 
 def encode_image(

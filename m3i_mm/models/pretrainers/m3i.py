@@ -23,15 +23,25 @@ from torch import Tensor
 
 from m3i_mm.datasets.fields import Annotations
 from m3i_mm.registry import MODELS
-from m3i_mm.utils.names import near_names
 
 from .batch import Batch, MissingInputError
 from .distributed import check_equal_batches
-from .encoders import FrozenEncoder, MomentumEncoder, build_encoder
+from .encoders import (
+    FrozenEncoder,
+    MomentumEncoder,
+    build_encoder,
+    check_encoder,
+)
 from .inference import InferenceModel
 from .inputs import Pass
+from .micro_batches import (
+    Represented,
+    check_micro_batch,
+    represent_in_parts,
+)
 from .monitors import effective_rank, feature_std
 from .objectives import Objective
+from .teachers import pixels_of
 from .tokens import ImageTokens
 
 __all__ = ['M3I']
@@ -76,6 +86,9 @@ class M3I(InferenceModel):
             an objective needs, after which training stops. Defaults to 100.
         compile (bool | dict): Whether :meth:`loss` is compiled to one graph;
             a dict has arguments of ``torch.compile``. Defaults to False.
+        micro_batch (int, optional): Images that are encoded at a time; their
+            activations are computed again for the gradient of the loss over
+            the whole batch. Defaults to all.
         data_preprocessor (dict, optional): Defaults to MMPretrain's
             ``SelfSupDataPreprocessor``.
         init_cfg (dict, optional): Initialisation.
@@ -97,6 +110,7 @@ class M3I(InferenceModel):
         weights: dict[str, Any] | None = None,
         patience: int = 100,
         compile: bool | dict[str, Any] = False,
+        micro_batch: int | None = None,
         data_preprocessor: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -131,14 +145,19 @@ class M3I(InferenceModel):
             self.frozen_encoder = MODELS.build(frozen_encoder)
         self.teachers = ModuleDict(
             {
-                name: MODELS.build(cfg, default_args=_pixels(preprocessor))
+                name: MODELS.build(cfg, default_args=pixels_of(preprocessor))
                 for name, cfg in (teachers or {}).items()
                 if cfg is not None
             }
         )
         self.patience = patience
+        self.micro_batch = micro_batch
+        if micro_batch is not None:
+            check_micro_batch(micro_batch, self, bool(compile))
         self._waits: Counter[str] = Counter()
-        self._check_encoders()
+        for name, objective in self.named_objectives():
+            with _named(name):
+                check_encoder(objective.target.needs.encoder, self._encoders())
         needs = [o.target.needs for _, o in self.named_objectives()]
         # encoders that learn from being a target
         self._learning = {str(need.encoder) for need in needs if need.learns}
@@ -171,23 +190,6 @@ class M3I(InferenceModel):
             )
         with _named(name):
             return Objective(**cfg)
-
-    def _check_encoders(self) -> None:
-        for name, objective in self.named_objectives():
-            encoder = objective.target.needs.encoder
-            if encoder is None or encoder in self._encoders():
-                continue
-            if encoder in ('momentum', 'frozen'):
-                raise ValueError(
-                    f'Objective {name!r} needs the {encoder} encoder: set '
-                    f'{encoder}_encoder of M3I'
-                )
-            raise ValueError(
-                f'Objective {name!r} has the target encoder {encoder!r}, but '
-                f'M3I has {", ".join(self._encoders())}.'
-                f'{near_names(encoder, self._encoders())} A teacher is an '
-                'entry of teachers of M3I'
-            )
 
     def forward(
         self,
@@ -244,18 +246,38 @@ class M3I(InferenceModel):
         if not isinstance(data_samples, Annotations):
             data_samples = self.collect(data_samples)
         batch = Batch(inputs, data_samples, self._encoders(), self._learning)
-        passes = self.input(batch)  # t_x
-        inputs_seen = [self._encode_input(step, batch) for step in passes]
+        if self.micro_batch is None:
+            represented = self._represent(batch)
+        else:
+            represented = represent_in_parts(
+                self, self._represent, batch, self.micro_batch
+            )
+        passes = represented.passes
         losses: dict[str, Tensor] = {}
-        for step, tokens in zip(passes, inputs_seen, strict=True):  # z_x
+        for step in passes:
             for name, objective in self.named_objectives():
-                loss = self._score(name, objective, batch, step, tokens)
+                loss = objective.score(*step[name])
                 loss = objective.weight * self.weights(name, loss)
                 key = f'loss_{name}'
                 losses[key] = losses.get(key, 0) + loss / len(passes)
         for _, objective in self.named_objectives():
             objective.finish()
-        return {**losses, **self._monitors(inputs_seen[-1])}
+        return {**losses, **self._monitors(represented.feature)}
+
+    def _represent(self, batch: Batch) -> Represented:
+        """Encode the inputs, predict and represent all targets."""
+        passes = self.input(batch)  # t_x
+        seen = [self._encode_input(step, batch) for step in passes]  # z_x
+        return Represented(
+            [
+                {
+                    name: self._predict(name, objective, batch, step, tokens)
+                    for name, objective in self.named_objectives()
+                }
+                for step, tokens in zip(passes, seen, strict=True)
+            ],
+            seen[-1].evaluated(),
+        )
 
     def _encode_input(self, step: Pass, batch: Batch) -> ImageTokens:
         if step.images is None:
@@ -263,16 +285,16 @@ class M3I(InferenceModel):
             return batch.encode('online', member, member.view, learns=True)
         return step.encode(self.backbone, self.neck, step.images)
 
-    def _score(
+    def _predict(
         self,
         name: str,
         objective: Objective,
         batch: Batch,
         step: Pass,
         tokens: ImageTokens,
-    ) -> Tensor:
+    ) -> Any:
         try:
-            return objective(
+            return objective.predict(
                 batch, step, tokens, self.decoders[objective.decoder]
             )
         except MissingInputError as error:
@@ -335,13 +357,12 @@ class M3I(InferenceModel):
         encoders.update(self.teachers.items())
         return encoders
 
-    def _monitors(self, tokens: ImageTokens) -> dict[str, Tensor]:
+    def _monitors(self, feature: Tensor) -> dict[str, Tensor]:
         values: dict[str, Tensor] = {}
         for name, objective in self.named_objectives():
             values.update(objective.settings(name))
-        pooled = tokens.evaluated()
-        values['feature_std'] = feature_std(pooled)
-        values['effective_rank'] = effective_rank(pooled)
+        values['feature_std'] = feature_std(feature)
+        values['effective_rank'] = effective_rank(feature)
         return values
 
     def update_momentum_encoder(self, momentum: float) -> None:
@@ -373,9 +394,3 @@ def _named(objective: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise type(error)(f'Objective {objective!r}: {error}') from error
-
-
-def _pixels(preprocessor: dict[str, Any]) -> dict[str, Any]:
-    """Tell a teacher how views are normalised."""
-    mean, std = preprocessor.get('mean', [0.0]), preprocessor.get('std', [1.0])
-    return dict(pixels=tuple(list(v) * (3 // len(v)) for v in (mean, std)))

@@ -16,7 +16,7 @@ from . import likelihoods
 from .batch import Batch
 from .distributed import global_mean
 from .inputs import Pass
-from .targets import BaseTarget, join
+from .targets import BaseTarget, Choices, Features, join
 from .tokens import ImageTokens
 
 __all__ = ['Objective']
@@ -64,8 +64,23 @@ class Objective(BaseModule):
             decoder (nn.Module): f_psi, the module called ``decoder``.
 
         Returns:
-            Tensor: Mean negative log-likelihood of the images that have the
-            target, over all devices; a scalar.
+            Tensor: See :meth:`score`.
+        """
+        return self.score(*self.predict(batch, step, tokens, decoder))
+
+    def predict(
+        self, batch: Batch, step: Pass, tokens: ImageTokens, decoder: nn.Module
+    ) -> tuple[Tensor, Features | Choices]:
+        """Represent and predict the targets of one pass.
+
+        Args:
+            batch (Batch): The batch.
+            step (Pass): The inputs that were encoded.
+            tokens (ImageTokens): z_x of the inputs.
+            decoder (nn.Module): f_psi, the module called ``decoder``.
+
+        Returns:
+            tuple[Tensor, Features | Choices]: z^_y and z_y.
         """
         predictions, targets = [], []
         for number in self.members:
@@ -74,8 +89,19 @@ class Objective(BaseModule):
             own = tokens.select(member.owned)
             predictions.append(decoder(own, target.places))  # z^_y
             targets.append(target)
-        prediction = torch.cat(predictions)
-        target = join(targets)
+        return torch.cat(predictions), join(targets)
+
+    def score(self, prediction: Tensor, target: Features | Choices) -> Tensor:
+        """Score predictions of the whole batch.
+
+        Args:
+            prediction (Tensor): z^_y.
+            target (Features | Choices): z_y.
+
+        Returns:
+            Tensor: Mean negative log-likelihood of the images that have the
+            target, over all devices; a scalar.
+        """
         with torch.autocast(prediction.device.type, enabled=False):
             losses = self.likelihood(prediction, target)  # -log P^(z_y | z^_y)
         return global_mean(losses, target.valid)

@@ -17,7 +17,7 @@ from ..foundation.loading import PUBLISHED, load_foundation_model
 from ..foundation.pixels import IMAGENET, Renormalize
 from .tokens import ImageTokens
 
-__all__ = ['Teacher']
+__all__ = ['Teacher', 'pixels_of']
 
 PRECISIONS = {
     'float32': torch.float32,
@@ -112,6 +112,19 @@ class Teacher(BaseModule):
                 f'here is {_describe(self.identity)}: resume with the same '
                 'model and weights, or start from the checkpoint by load_from'
             )
+
+
+def pixels_of(preprocessor: dict[str, Any]) -> dict[str, Any]:
+    """Tell a teacher how views are normalised.
+
+    Args:
+        preprocessor (dict): Config of the data preprocessor.
+
+    Returns:
+        dict: The argument ``pixels`` of :class:`Teacher`.
+    """
+    mean, std = preprocessor.get('mean', [0.0]), preprocessor.get('std', [1.0])
+    return dict(pixels=tuple(list(v) * (3 // len(v)) for v in (mean, std)))
 
 
 def _identity(name: str, network: torch.nn.Module) -> Tensor:

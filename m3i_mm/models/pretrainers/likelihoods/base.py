@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-__all__ = ['Tempered', 'full', 'per_image', 'pool']
+__all__ = ['Tempered', 'by_rows', 'full', 'per_image', 'pool']
 
 
 def full(features: Tensor) -> Tensor:
@@ -23,6 +26,27 @@ def per_image(losses: Tensor) -> Tensor:
 def pool(features: Tensor) -> Tensor:
     """Give one feature per image: ``(P, T, C) -> (P, C)``."""
     return features.mean(1) if features.dim() == 3 else features
+
+
+def by_rows(
+    function: Callable[..., Tensor], size: int | None, *tensors: Tensor
+) -> Tensor:
+    """Compute losses of some rows at a time, with their logits alone.
+
+    Args:
+        function (Callable): From some rows of each tensor to their losses.
+        size (int, optional): Number of rows; all at once if None.
+        *tensors (Tensor): ``(P, ...)``.
+
+    Returns:
+        Tensor: Losses ``(P, )``; logits are computed again for the gradient.
+    """
+    if size is None:
+        return function(*tensors)
+    parts = zip(*(tensor.split(size) for tensor in tensors), strict=True)
+    return torch.cat(
+        [checkpoint(function, *part, use_reentrant=False) for part in parts]
+    )
 
 
 class Tempered(BaseModule):

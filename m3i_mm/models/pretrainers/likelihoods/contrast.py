@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -11,7 +12,7 @@ from m3i_mm.registry import MODELS
 
 from ..distributed import gather_with_gradient, own_rows
 from ..targets import Features
-from .base import Tempered, per_image, pool
+from .base import Tempered, by_rows, per_image, pool
 
 __all__ = ['Contrast', 'SupervisedContrast']
 
@@ -36,6 +37,8 @@ class Contrast(Tempered):
             ``dict(type='BatchNegatives')``.
         symmetric (bool): Average with the reverse direction, which tells the
             prediction of a target from those of others. Defaults to False.
+        chunk_size (int, optional): Predictions that are compared at a time,
+            for less memory. Defaults to all.
     """
 
     scores: ClassVar[type] = Features
@@ -49,8 +52,10 @@ class Contrast(Tempered):
         normalize: bool = False,
         negatives: dict[str, Any] | None = None,
         symmetric: bool = False,
+        chunk_size: int | None = None,
     ) -> None:
         super().__init__(temperature, learnable, min_temperature, normalize)
+        self.chunk_size = chunk_size
         self.negatives = MODELS.build(negatives or dict(type='BatchNegatives'))
         self.symmetric = symmetric
 
@@ -86,12 +91,25 @@ class Contrast(Tempered):
         negatives = self.negatives(
             self._scale(pooled), self._scale(pool(predictions)), valid
         )
-        predictions, values = self._scale(predictions), self._scale(values)
+        return by_rows(
+            partial(self._losses, negatives.keys),
+            self.chunk_size,
+            self._scale(predictions),
+            self._scale(values),
+            negatives.excluded,
+        )
+
+    def _losses(
+        self,
+        keys: Tensor,
+        predictions: Tensor,
+        values: Tensor,
+        excluded: Tensor,
+    ) -> Tensor:
         positive = (predictions * values).sum(-1, keepdim=True)
-        excluded = negatives.excluded
         if predictions.dim() == 3:
             excluded = excluded[:, None]  # (P, 1, M)
-        logits = predictions @ negatives.keys.T  # (P, M) or (P, T, M)
+        logits = predictions @ keys.T  # (P, M) or (P, T, M)
         logits = torch.cat([positive, logits], -1) / self.temperature
         # after the division, whose gradient would not bear infinities
         kept = torch.zeros_like(excluded[..., :1])

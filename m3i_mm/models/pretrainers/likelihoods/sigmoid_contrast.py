@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from m3i_mm.registry import MODELS
 
 from ..targets import Features
-from .base import Tempered, full, pool
+from .base import Tempered, by_rows, full, pool
 
 __all__ = ['SigmoidContrast']
 
@@ -38,6 +39,8 @@ class SigmoidContrast(Tempered):
             length. Defaults to True.
         negatives (dict, optional): Config of the negatives. Defaults to
             ``dict(type='BatchNegatives')``.
+        chunk_size (int, optional): Predictions that are compared at a time,
+            for less memory. Defaults to all.
     """
 
     scores: ClassVar[type] = Features
@@ -51,8 +54,10 @@ class SigmoidContrast(Tempered):
         min_temperature: float = 0.01,
         normalize: bool = True,
         negatives: dict[str, Any] | None = None,
+        chunk_size: int | None = None,
     ) -> None:
         super().__init__(temperature, learnable, min_temperature, normalize)
+        self.chunk_size = chunk_size
         self.negatives = MODELS.build(negatives or dict(type='BatchNegatives'))
         # (1, ), for FSDP cannot shard scalars
         value = torch.tensor([float(bias)])
@@ -79,8 +84,23 @@ class SigmoidContrast(Tempered):
         if valid is None:
             valid = torch.ones_like(values[:, 0], dtype=torch.bool)
         negatives = self.negatives(values, predictions, valid)
+        return by_rows(
+            partial(self._losses, negatives.keys),
+            self.chunk_size,
+            predictions,
+            values,
+            negatives.excluded,
+        )
+
+    def _losses(
+        self,
+        keys: Tensor,
+        predictions: Tensor,
+        values: Tensor,
+        excluded: Tensor,
+    ) -> Tensor:
         bias = full(self.bias)
         own = (predictions * values).sum(1) / self.temperature + bias
-        others = predictions @ negatives.keys.T / self.temperature + bias
-        wrong = F.softplus(others).masked_fill(negatives.excluded, 0.0)
+        others = predictions @ keys.T / self.temperature + bias
+        wrong = F.softplus(others).masked_fill(excluded, 0.0)
         return F.softplus(-own) + wrong.sum(1)

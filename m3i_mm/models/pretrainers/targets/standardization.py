@@ -41,6 +41,7 @@ class ChannelStatistics(BaseModule):
         self.embed_dims = embed_dims
         self.num_batches = num_batches
         self.eps = eps
+        self.counting = True  # but not where activations are recomputed
         self.register_buffer('mean', torch.zeros(embed_dims))
         self.register_buffer('variance', torch.ones(embed_dims))
         self.register_buffer('count', torch.zeros(1))
@@ -57,7 +58,7 @@ class ChannelStatistics(BaseModule):
                 f'ChannelStatistics has embed_dims={self.embed_dims}, but the '
                 f'target has {values.shape[-1]} channels'
             )
-        if self.training:
+        if self.training and self.counting:
             self._add(values.detach().flatten(0, -2).to(self.mean.dtype))
         return (values - self.mean) / (self.variance + self.eps).sqrt()
 
