@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os.path as osp
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -189,11 +190,42 @@ def _use_coco(cfg: Config, root: Path) -> list[str]:
                 data_prefix=dict(img=prefix),
                 metainfo=dict(classes=tuple(classes)),
             )
+        if loader.startswith('train'):
+            _set_frequencies(cfg.model, _images_per_class(content))
         for evaluator in _listed(
             cfg.get(loader.replace('dataloader', 'evaluator'))
         ):
-            evaluator.update(type='CocoMetric', ann_file=str(root / name))
+            _use_coco_metric(evaluator, str(root / name), cfg.model)
     return classes
+
+
+def _use_coco_metric(evaluator: Any, ann_file: str, model: Any) -> None:
+    """Evaluate boxes, and masks if the model has any, as COCO does."""
+    if not evaluator.get('type', '').endswith('CocoMetric'):
+        masks = 'mask_head' in (model.get('roi_head') or {})
+        evaluator.clear()
+        evaluator.metric = ['bbox', 'segm'] if masks else 'bbox'
+    evaluator.update(type='CocoMetric', ann_file=ann_file)
+
+
+def _images_per_class(content: dict[str, Any]) -> list[int]:
+    """Count in how many images each category occurs."""
+    objects = content.get('annotations', [])
+    pairs = {(o['category_id'], o['image_id']) for o in objects}
+    counts = Counter(category for category, _ in pairs)
+    return [counts[category['id']] for category in content['categories']]
+
+
+def _set_frequencies(node: Any, counts: list[int]) -> None:
+    """Give federated losses the frequencies of these classes."""
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            _set_frequencies(child, counts)
+    if isinstance(node, dict):
+        if 'class_frequency' in node:
+            node['class_frequency'] = counts
+        for child in node.values():
+            _set_frequencies(child, counts)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from PIL import Image
+from toy.imagenet import reduced, set_everywhere
 
 from m3i_mm.checkpoints import publish
 from m3i_mm.checkpoints.publishing import FORMATS
@@ -17,12 +18,6 @@ from m3i_mm.runs.cli import main_test
 
 pytestmark = pytest.mark.openmmlab
 
-TINY_VIT = dict(
-    arch=dict(
-        embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=32
-    ),
-    img_size=32,
-)
 CLASSES = 4
 NAMES = [
     'vit-base-p16-m3i-pre_8xb128-coslr-100e_in1k',
@@ -54,39 +49,6 @@ def imagenet(tmp_path_factory):
                 lines.append(f'{folder.name}/{index}.png {label}')
         (root / 'meta' / f'{name}.txt').write_text('\n'.join(lines))
     return str(root)
-
-
-def set_everywhere(node, key, value):
-    """Replace an entry wherever it stands in a config."""
-    if isinstance(node, dict):
-        if key in node:
-            node[key] = value
-        for child in node.values():
-            set_everywhere(child, key, value)
-    elif isinstance(node, list):
-        for child in node:
-            set_everywhere(child, key, value)
-
-
-def reduced(name, imagenet, work_dir):
-    cfg = Config.fromfile(f'configs/imagenet/{name}.py')
-    for key, value in (
-        ('data_root', imagenet),
-        ('batch_size', 8),
-        ('num_workers', 0),
-        ('persistent_workers', False),
-        ('init_cfg', None),
-        ('crop_size', 32),
-        ('frozen_stages', 2),
-        ('input_features', 32),
-        ('in_channels', 32),
-    ):
-        set_everywhere(cfg._cfg_dict, key, value)
-    cfg.model.backbone.update(TINY_VIT)
-    cfg.work_dir = str(work_dir)
-    cfg.experiment_name = f'{name}-{work_dir}'
-    cfg.pop('visualizer', None)
-    return cfg
 
 
 @pytest.mark.parametrize('name', NAMES)

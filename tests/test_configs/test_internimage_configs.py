@@ -12,6 +12,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
+from toy.internimage import shrink
 
 import m3i_mm.engine
 import m3i_mm.models  # noqa: F401
@@ -60,21 +61,6 @@ def build(cfg):
     return MODELS.build(
         dict(cfg.model, data_preprocessor=cfg.data_preprocessor)
     )
-
-
-def shrink(cfg):
-    """The same model with few channels and blocks, for small images."""
-    head = 'conv' if isinstance(cfg.model.neck, dict) else 'attention_pool'
-    arch = dict(channels=16, depths=(1, 1, 1, 1), groups=(1, 2, 4, 8))
-    cfg.model.backbone.arch = arch
-    if head == 'conv':
-        cfg.model.neck.update(in_channels=128, out_channels=32)
-        cfg.model.head.in_channels = 32
-    else:
-        cfg.model.neck[0].update(in_channels=(64, 128), out_channels=32)
-        cfg.model.neck[1].update(in_channels=32, out_channels=32, num_heads=2)
-        cfg.model.head.in_channels = 32
-    return cfg
 
 
 def test_every_config_has_its_numbers_here():

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from mmdet.registry import METRICS
 from toy.downstream import write_detection_set, write_segmentation_set
 
 from m3i_mm.runs.building import build_loader
@@ -70,6 +71,39 @@ def test_detection(coco):
     (sample,) = next(iter(build_loader(cfg)))['data_samples']
     assert len(sample.gt_instances.labels) == 2
     assert len(build_loader(cfg, 'val_dataloader').dataset) == 2
+
+
+@pytest.mark.parametrize(
+    ('start', 'metric'),
+    [
+        ('coco/mask-rcnn_internimage-t', ['bbox', 'segm']),
+        ('lvis/dino', 'bbox'),
+        ('lvis/mask-rcnn', ['bbox', 'segm']),
+        ('openimages/', 'bbox'),
+        ('voc/', 'bbox'),
+        ('crowdhuman/', 'bbox'),
+    ],
+)
+def test_metrics_of_other_sets_become_those_of_coco(coco, start, metric):
+    cfg = shipped(start)
+    use_data(cfg, str(coco))
+    for settings in (cfg.val_evaluator, cfg.test_evaluator):
+        assert settings.metric == metric
+        METRICS.build(settings)
+
+
+def test_federated_losses_get_the_frequencies_of_the_data(coco):
+    path = coco / 'annotations/instances_train.json'
+    content = json.loads(path.read_text())
+    content['annotations'] = [
+        entry
+        for entry in content['annotations']
+        if (entry['category_id'], entry['image_id']) != (2, 1)
+    ]
+    path.write_text(json.dumps(content))
+    cfg = shipped('lvis/dino')
+    use_data(cfg, str(coco))
+    assert cfg.model.bbox_head.loss_cls.class_frequency == [2, 1]
 
 
 def test_segmentation(maps):

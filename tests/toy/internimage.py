@@ -54,3 +54,18 @@ def backbone_part(state):
 
 def relative_error(value, expected):
     return float((value - expected).abs().max() / expected.abs().max())
+
+
+def shrink(cfg):
+    """A shipped classifier with few channels and blocks."""
+    head = 'conv' if isinstance(cfg.model.neck, dict) else 'attention_pool'
+    arch = dict(channels=16, depths=(1, 1, 1, 1), groups=(1, 2, 4, 8))
+    cfg.model.backbone.arch = arch
+    if head == 'conv':
+        cfg.model.neck.update(in_channels=128, out_channels=32)
+        cfg.model.head.in_channels = 32
+    else:
+        cfg.model.neck[0].update(in_channels=(64, 128), out_channels=32)
+        cfg.model.neck[1].update(in_channels=32, out_channels=32, num_heads=2)
+        cfg.model.head.in_channels = 32
+    return cfg
