@@ -1,6 +1,8 @@
 """projects/photographs: its rows, its bad input, its tables; no training."""
 
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -199,3 +201,17 @@ def test_models_write_into_copies_of_the_kept_samples():
     (again,) = kept
     assert 'feature' not in again['data_samples'][0]
     assert 'view_geometry' in again['data_samples'][0]
+
+
+def test_the_plan_for_a_gpu_names_what_is_there():
+    text = (PROJECT / 'gpu.sh').read_text()
+    paths = re.findall(r'(?:tools|tests|configs)/[\w./-]+', text)
+    assert len(paths) == 7
+    for path in paths:
+        assert (PROJECT.parents[1] / path).exists(), path
+    help_ = subprocess.run(
+        ['bash', PROJECT / 'gpu.sh'], capture_output=True, text=True
+    )
+    assert help_.returncode == 2
+    for piece in ('op', 'steps', 'train', 'test'):
+        assert f'gpu.sh {piece} ' in help_.stdout
