@@ -2,6 +2,7 @@
 
 from .batch import predict_files
 from .feature_extractor import FeatureExtractor
+from .hub import HubError, M3IModel
 from .model_zoo import get_model, list_models
 from .predictors import build_predictor
 from .retrieval import ImageRetriever, TextRetriever
@@ -9,7 +10,9 @@ from .zero_shot import ZeroShotClassifier
 
 __all__ = [
     'FeatureExtractor',
+    'HubError',
     'ImageRetriever',
+    'M3IModel',
     'TextRetriever',
     'ZeroShotClassifier',
     'build_predictor',

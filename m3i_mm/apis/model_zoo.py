@@ -34,6 +34,8 @@ from m3i_mm.runs.building import build_model
 from m3i_mm.runs.reading import read_config
 from m3i_mm.utils.names import near_names
 
+from .hub import M3IModel
+
 __all__ = ['get_model', 'list_models']
 
 
@@ -128,7 +130,9 @@ def get_model(
 
     Args:
         model (str | Config): A name of :func:`list_models`, of a file of
-            InternImage's authors, the path of a config, or a config.
+            InternImage's authors, the path of a config, a config, or
+            ``hf:`` and a folder or repository of :class:`.hub.M3IModel`,
+            which comes with its weights.
         pretrained (bool | str): Path or address of a checkpoint; True for the
             published weights. Without it the weights are random.
         device (str, optional): Where to put the model. Defaults to the CPU.
@@ -149,6 +153,10 @@ def get_model(
             weights random that it should fill.
         ConfigError: If there is no such config or it cannot be built.
     """
+    if isinstance(model, str) and model.startswith('hf:'):
+        return _from_hub(
+            model.removeprefix('hf:'), pretrained, device, changes
+        )
     config, entry = _find(model)
     weights = _find_weights(pretrained, entry)
     if changes:
@@ -165,3 +173,22 @@ def get_model(
     built._dataset_meta = content.get('meta', {}).get('dataset_meta', {})
     built.to(device or 'cpu').eval()
     return built
+
+
+def _from_hub(
+    name: str,
+    pretrained: bool | str,
+    device: str | None,
+    changes: dict[str, Any],
+) -> BaseModel:
+    if changes or isinstance(pretrained, str):
+        raise ValueError(
+            f'hf:{name} comes with its config and weights: give neither '
+            f'changes ({", ".join(changes) or "none"}) nor a checkpoint'
+        )
+    hub = M3IModel.from_pretrained(name)
+    built: BaseModel = hub.model
+    built._config = Config(hub.settings)
+    built._metainfo = None
+    built._dataset_meta = {}
+    return built.to(device or 'cpu')

@@ -1,5 +1,7 @@
 """Write one encoder of a training checkpoint to a file for others to load."""
 
+import os
+
 from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.checkpoints.publishing import FORMATS, PARTS, publish
 from m3i_mm.runs.arguments import make_parser
@@ -14,7 +16,7 @@ def main() -> None:
     parser.add_argument(
         'out',
         help='path of the result; gets the first 8 digits of its SHA-256 and '
-        'the suffix of the format (timm: a folder, named as it is)',
+        'the suffix of the format (timm, hub: a folder, named as it is)',
     )
     parser.add_argument(
         '--part',
@@ -25,12 +27,14 @@ def main() -> None:
     )
     parser.add_argument(
         '--format',
-        choices=[*FORMATS, 'timm'],
+        choices=[*FORMATS, 'timm', 'hub'],
         default='backbone',
         help='backbone: names of the backbone; safetensors: the same, for any '
         'library; mmpretrain: with "backbone." and "neck." in front. Each '
         'loads by init_cfg=dict(type="Pretrained", checkpoint=...) of a '
-        'backbone; timm: a folder for timm.create_model("local-dir:OUT") '
+        'backbone; timm: a folder for timm.create_model("local-dir:OUT"); '
+        'hub: a folder of the whole model for M3IModel.from_pretrained, with '
+        'a model card '
         '(default: %(default)s)',
     )
     args = parser.parse_args()
@@ -39,10 +43,26 @@ def main() -> None:
             from m3i_mm.timm import publish_for_timm
 
             print(publish_for_timm(args.checkpoint, args.out, args.part))
+        elif args.format == 'hub':
+            print(_publish_for_hub(args.checkpoint, args.out))
         else:
             print(publish(args.checkpoint, args.out, args.part, args.format))
     except CheckpointError as error:
         raise SystemExit(f'error: {error}') from error
+
+
+def _publish_for_hub(checkpoint: str, out: str) -> str:
+    """Write a whole model; the card tells what its run left beside it."""
+    from m3i_mm.apis import M3IModel
+    from m3i_mm.reports import RunFolderError, card_facts
+
+    try:
+        facts = card_facts(os.path.dirname(os.path.abspath(checkpoint)))
+    except RunFolderError:
+        facts = {}
+    hub = M3IModel.from_checkpoint(checkpoint)
+    hub.save_pretrained(out, model_card_kwargs=facts)
+    return out
 
 
 if __name__ == '__main__':
