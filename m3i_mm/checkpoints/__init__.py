@@ -2,6 +2,7 @@
 
 ==============  =============================================================
 ``reading``     any file or address, without running code that it carries
+``folders``     those that many processes wrote at once
 ``addresses``   downloads, and the names of the libraries' zoos
 ``released``    the files of InternImage's authors: address, config, numbers
 ``fitting``     whether a file fits a model: one comparison, one message

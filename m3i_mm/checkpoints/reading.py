@@ -25,6 +25,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from .addresses import download, look_up
 from .errors import CheckpointError, MissingCheckpointError
+from .folders import RUN_FILE, is_distributed_checkpoint, read_weights
 from .released import near_released
 
 __all__ = [
@@ -77,8 +78,9 @@ def read_checkpoint(
 
     Args:
         path (str): A file; ``.safetensors`` is told by its name. Of a folder
-            that DeepSpeed wrote (ZeRO stages 1 and 2) the weights and facts
-            are read. Or the name of a file of InternImage's authors, which is
+            that DeepSpeed (ZeRO stages 1 and 2) or
+            ``torch.distributed.checkpoint`` wrote, the weights and facts are
+            read. Or the name of a file of InternImage's authors, which is
             downloaded. Or an address: ``http(s)://``, MMEngine's
             ``torchvision://``, ``open-mmlab://``, ``mmcls://``, or any that
             its file backends know, such as ``s3://``.
@@ -132,6 +134,9 @@ def _read(path: str, map_location: Any, trust: bool) -> Any:
     if osp.isfile(osp.join(path, _DEEPSPEED_FILE)):
         content = _read(osp.join(path, _DEEPSPEED_FILE), map_location, trust)
         return dict(state_dict=content['module'], meta=content['meta'])
+    if is_distributed_checkpoint(path):
+        content = _read(osp.join(path, RUN_FILE), map_location, trust)
+        return dict(content, **read_weights(path))
     check_file(path)
     if path.endswith('.safetensors'):
         return _read_safetensors(path, map_location)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mmengine import dist
+from mmengine.dist import is_main_process
 
-__all__ = ['gather_state', 'save_checkpoint']
+__all__ = [
+    'finish_saving',
+    'gather_state',
+    'save_checkpoint',
+    'when_saved',
+]
 
 
 def gather_state(runner: Any) -> None:
@@ -24,6 +31,28 @@ def gather_state(runner: Any) -> None:
             hook.gather_state(runner)
 
 
+def when_saved(runner: Any, action: Callable[[], None]) -> None:
+    """Do something once the last checkpoint is complete.
+
+    Args:
+        runner (Runner): The runner; a strategy that saves in the background
+            has a method ``when_saved``.
+        action (Callable): Called on the first process, now or later.
+    """
+    strategy: Any = getattr(runner, 'strategy', None)
+    if hasattr(strategy, 'when_saved'):
+        strategy.when_saved(action)
+    elif is_main_process():
+        action()
+
+
+def finish_saving(runner: Any) -> None:
+    """Wait for checkpoints that are written in the background."""
+    strategy: Any = getattr(runner, 'strategy', None)
+    if hasattr(strategy, 'finish_saving'):
+        strategy.finish_saving()
+
+
 def save_checkpoint(runner: Any, filename: str, meta: dict[str, Any]) -> str:
     """Save to the work folder outside the order of ``CheckpointHook``.
 
@@ -39,5 +68,6 @@ def save_checkpoint(runner: Any, filename: str, meta: dict[str, Any]) -> str:
     runner.save_checkpoint(
         runner.work_dir, filename, by_epoch=False, meta=meta
     )
+    finish_saving(runner)
     dist.barrier()
     return f'{runner.work_dir}/{filename}'

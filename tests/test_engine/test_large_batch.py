@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import socket
 import uuid
 from pathlib import Path
@@ -11,8 +12,9 @@ import torch
 import toy.views  # noqa: F401
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from toy.ranks import run_processes
 
-from m3i_mm.checkpoints.reading import read_checkpoint
+from m3i_mm.checkpoints import CheckpointError, read_checkpoint
 from m3i_mm.engine import ZeroStrategy
 from m3i_mm.runs.cli import build_runner
 from m3i_mm.runs.config import complete_dataloaders
@@ -118,6 +120,14 @@ def sharded(cfg):
     cfg.optim_wrapper.type = 'm3i_mm.ShardedOptimWrapper'
     cfg.optim_wrapper.dtype = 'float32'
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+    return cfg
+
+
+def fully_sharded(cfg, **options):
+    """Let FSDP2 shard the model, in full precision."""
+    sharded(cfg).strategy = dict(
+        type='m3i_mm.FullyShardedStrategy', min_unit=500, **options
+    )
     return cfg
 
 
@@ -227,6 +237,76 @@ def test_shards_keep_both_moments_of_adam(tmp_path):
     )
     for name, value in whole['state_dict'].items():
         assert torch.equal(again['state_dict'][name], value), name
+
+
+@pytest.mark.parametrize('async_save', [False, True])
+def test_full_shards_equal_the_doubled_batch(tmp_path, async_save):
+    options = {
+        'optim_wrapper.clip_grad': dict(max_norm=0.5),
+        'optim_wrapper.optimizer.weight_decay': 0.1,
+        'optim_wrapper.accumulative_counts': 2,
+        'optim_wrapper.constructor': (
+            'm3i_mm.LayerDecayOptimWrapperConstructor'
+        ),
+        'optim_wrapper.paramwise_cfg': dict(layer_decay_rate=0.8),
+        'model.weights': dict(type='LearnedWeights'),
+    }
+    two = fully_sharded(
+        config(tmp_path / 'two', 4, **options), async_save=async_save
+    )
+    train_two_processes(two, tmp_path)
+    _, weights, _ = train(
+        config(tmp_path / 'one', 8, AS_TWO_PROCESSES_READ, **options)
+    )
+    folder = str(tmp_path / 'two' / 'epoch_2.pth')
+    assert (tmp_path / 'two' / 'last_checkpoint').read_text() == folder
+    assert not list((tmp_path / 'two').glob('*.part'))
+    whole = read_checkpoint(folder)['state_dict']
+    assert_same_weights(whole, weights)
+
+    resumed = fully_sharded(config(tmp_path / 'resumed', 4, **options))
+    resumed.resume = True
+    resumed.load_from = str(tmp_path / 'two' / 'epoch_1.pth')
+    train_two_processes(resumed, tmp_path)
+    again = read_checkpoint(str(tmp_path / 'resumed' / 'epoch_2.pth'))
+    for name, value in whole.items():
+        assert torch.equal(again['state_dict'][name], value), name
+
+
+def _resume_alone(rank, cfg):
+    cfg.launcher = 'pytorch'
+    setup_cpu_processes(cfg)
+    train(cfg)
+
+
+def test_full_shards_of_two_go_on_with_one(tmp_path):
+    train_two_processes(fully_sharded(config(tmp_path / 'two', 4)), tmp_path)
+    alone = fully_sharded(config(tmp_path / 'alone', 8, AS_TWO_PROCESSES_READ))
+    alone.resume = True
+    alone.load_from = str(tmp_path / 'two' / 'epoch_1.pth')
+    # epochs of the same four iterations
+    run_processes(1, _resume_alone, alone)
+    two, one = (
+        read_checkpoint(str(tmp_path / run / 'epoch_2.pth'))
+        for run in ('two', 'alone')
+    )
+    assert_same_weights(one['state_dict'], two['state_dict'])
+    for name, state in two['optimizer']['state'].items():
+        assert_same_weights(one['optimizer']['state'][name], state)
+
+
+def test_a_distributed_checkpoint_runs_no_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return exec, ('raise SystemExit',)
+
+    torch.save(dict(meta={}), tmp_path / 'run.pth')
+    (tmp_path / '.metadata').write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(CheckpointError, match='exec is refused'):
+        read_checkpoint(str(tmp_path))
+    (tmp_path / '.metadata').write_bytes(b'cut')
+    with pytest.raises(CheckpointError, match='is damaged'):
+        read_checkpoint(str(tmp_path))
 
 
 @pytest.mark.deepspeed

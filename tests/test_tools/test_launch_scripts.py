@@ -129,3 +129,30 @@ def test_too_few_arguments_show_the_usage(run_tool, script, arguments):
     result = run_tool(script, *arguments, check=False)
     assert result.returncode == 2
     assert 'usage:' in result.stderr
+
+
+@pytest.mark.parametrize(('code', 'queued'), [(0, False), (138, True)])
+def test_a_slurm_job_that_was_warned_queues_itself_again(
+    run_tool, tmp_path, code, queued
+):
+    executable(
+        tmp_path / 'srun', f'echo "$@" > {tmp_path}/srun.txt; exit {code}'
+    )
+    executable(tmp_path / 'scontrol', f'echo "$@" > {tmp_path}/control.txt')
+    result = run_tool(
+        'cluster/slurm_job.sh',
+        'config.py',
+        env={
+            'PATH': f'{tmp_path}:{os.environ["PATH"]}',
+            'SLURM_JOB_ID': '7',
+        },
+        check=False,
+    )
+    assert result.returncode == code
+    assert (
+        'config.py --launcher slurm --resume'
+        in (tmp_path / 'srun.txt').read_text()
+    )
+    requeued = tmp_path / 'control.txt'
+    assert requeued.exists() == queued
+    assert not queued or requeued.read_text() == 'requeue 7\n'

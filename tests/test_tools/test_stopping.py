@@ -138,3 +138,30 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
     holding = hold_folder(str(tmp_path / 'file'))
     with pytest.raises(ConfigError, match='file cannot be written to'):
         holding.__enter__()
+
+
+def test_killed_ranks_start_again_from_the_last_checkpoint(
+    toy_config_file, run_tool, tmp_path
+):
+    result = run_tool(
+        'dist_train.sh',
+        toy_config_file,
+        2,
+        '--work-dir',
+        tmp_path,
+        '--resume',
+        '--cfg-options',
+        # 2 iterations in each of 2 epochs; a resumed run starts behind it
+        'default_hooks.kill.type=KillHook',
+        'default_hooks.kill.at=1',
+        'default_hooks.checkpoint.type=CheckpointHook',
+        'default_hooks.checkpoint.by_epoch=False',
+        'default_hooks.checkpoint.interval=1',
+        env={'MAX_RESTARTS': '2'},
+        check=False,
+    )
+    # killed before iteration 1 was over: iter_1 is there, and killed again
+    assert result.returncode != 0
+    saved = torch.load(tmp_path / 'iter_1.pth', weights_only=False)
+    assert saved['meta']['iter'] == 1
+    assert 'resumed epoch: 0, iter: 1' in result.stdout

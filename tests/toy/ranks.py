@@ -1,15 +1,15 @@
-"""Two processes that train together on the CPU."""
+"""Processes that train together on the CPU."""
 
 import multiprocessing
 import os
 import socket
 
 
-def _enter(rank, port, function, args):
+def _enter(rank, number, port, function, args):
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
-        WORLD_SIZE='2',
+        WORLD_SIZE=str(number),
         MASTER_ADDR='127.0.0.1',
         MASTER_PORT=str(port),
     )
@@ -18,16 +18,23 @@ def _enter(rank, port, function, args):
 
 def run_two_processes(function, *args):
     """Call ``function(rank, *args)`` on two ranks; they must both succeed."""
+    run_processes(2, function, *args)
+
+
+def run_processes(number, function, *args):
+    """Call ``function(rank, *args)`` on ranks; they must all succeed."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
     context = multiprocessing.get_context('fork')
     processes = [
-        context.Process(target=_enter, args=(rank, port, function, args))
-        for rank in range(2)
+        context.Process(
+            target=_enter, args=(rank, number, port, function, args)
+        )
+        for rank in range(number)
     ]
     for process in processes:
         process.start()
     for process in processes:
         process.join(timeout=300)
-    assert [process.exitcode for process in processes] == [0, 0]
+    assert [process.exitcode for process in processes] == [0] * number

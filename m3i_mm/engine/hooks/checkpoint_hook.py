@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import os.path as osp
+from functools import partial
 from glob import escape, glob
 from typing import Any
 
@@ -15,7 +15,7 @@ from m3i_mm.checkpoints.latest import STOPPED, point_to
 from m3i_mm.checkpoints.reading import check_file
 from m3i_mm.registry import HOOKS
 
-from ..saving import gather_state
+from ..saving import finish_saving, gather_state, when_saved
 
 __all__ = ['CheckpointHook']
 
@@ -53,17 +53,27 @@ class CheckpointHook(BaseCheckpointHook):
             backend_args=self.backend_args,
             **self.args,
         )
-        if is_main_process():
-            # nothing to check of DeepSpeed's folders and of other machines
-            if osp.isfile(path):
-                check_file(path)
-            point_to(runner.work_dir, path)
-            for step_ in outdated:
-                self._remove(self.filename_tmpl.format(step_))
-            stopped = STOPPED.format('*')
-            for file in glob(osp.join(escape(runner.work_dir), stopped)):
-                os.remove(file)
+        when_saved(
+            runner, partial(self._complete, runner.work_dir, path, outdated)
+        )
         dist.barrier()
+
+    def after_train(self, runner: Any) -> None:
+        """Wait for what is written in the background, and publish."""
+        finish_saving(runner)
+        super().after_train(runner)
+
+    def _complete(self, work_dir: str, path: str, outdated: list[int]) -> None:
+        """Let a checkpoint that was written take the place of older ones."""
+        # nothing to check of folders and of other machines
+        if osp.isfile(path):
+            check_file(path)
+        point_to(work_dir, path)
+        for step in outdated:
+            self._remove(self.filename_tmpl.format(step))
+        stopped = STOPPED.format('*')
+        for old in glob(osp.join(escape(work_dir), stopped)):
+            self._remove(osp.basename(old))
 
     def _keep(self, runner: Any, step: int) -> list[int]:
         """Note a checkpoint; return those that it replaces."""

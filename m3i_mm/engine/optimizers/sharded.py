@@ -8,6 +8,7 @@ import torch
 from mmengine import dist
 from mmengine.device import get_device
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from ...registry import OPTIM_WRAPPERS
 from .mixed_precision import MixedPrecisionOptimWrapper
@@ -43,7 +44,7 @@ class ShardedOptimWrapper(MixedPrecisionOptimWrapper):
 
     def _clip_grad(self) -> None:
         gradients = [
-            parameter.grad
+            _own_shard(parameter.grad)
             for group in self.optimizer.param_groups
             for parameter in group['params']
             if parameter.grad is not None
@@ -53,6 +54,10 @@ class ShardedOptimWrapper(MixedPrecisionOptimWrapper):
         for gradient in gradients:
             gradient.mul_(scale.clamp(max=1.0).to(gradient))
         self.message_hub.update_scalar('train/grad_norm', float(norm))
+
+
+def _own_shard(tensor: Tensor) -> Tensor:
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def global_norm(shards: Iterable[Tensor]) -> Tensor:

@@ -16,7 +16,7 @@ from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy
 from ...registry import STRATEGIES
 from ..optimizers import ShardedOptimWrapper
 
-__all__ = ['ShardedStrategy', 'find_units']
+__all__ = ['ShardedStrategy', 'check_clipping', 'find_units']
 
 # PyTorch frees weights that it is about to save if they are to be offloaded
 # and are on the CPU already
@@ -86,7 +86,7 @@ class ShardedStrategy(FSDPStrategy):
         cfg = self._optim_wrapper_cfg
         if isinstance(cfg, dict):
             cfg = super().build_optim_wrapper(cfg, model)
-            _check_clipping(cfg)
+            check_clipping(cfg)
             self._optim_wrapper_cfg = cfg
         units = find_units(model, self.min_unit)
         print_log(
@@ -177,7 +177,15 @@ def find_units(model: nn.Module, min_unit: int = 1_000_000) -> set[int]:
     return units
 
 
-def _check_clipping(wrapper: OptimWrapper) -> None:
+def check_clipping(wrapper: OptimWrapper) -> None:
+    """Refuse clipping by the norm of one process's shards.
+
+    Args:
+        wrapper (OptimWrapper): The optimizer wrapper of a sharded model.
+
+    Raises:
+        ValueError: If it clips and is no :class:`ShardedOptimWrapper`.
+    """
     if wrapper.clip_grad_kwargs and not isinstance(
         wrapper, ShardedOptimWrapper
     ):
