@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from argparse import (
     ArgumentError,
     ArgumentParser,
@@ -47,15 +48,23 @@ class _KeyValue(DictAction):
                 )
         try:
             super().__call__(parser, namespace, values, option_string)
-        except AssertionError as error:
+        except (AssertionError, SyntaxError, ValueError) as error:
             raise ArgumentError(self, str(error)) from error
+
+    @staticmethod
+    def _parse_iterable(val: str) -> Any:
+        """Parse a value; MMEngine's parser makes lists of dictionaries."""
+        if val.startswith('{'):
+            return ast.literal_eval(val)
+        return DictAction._parse_iterable(val)
 
 
 def add_config_options(
     parser: ArgumentParser,
     name: str = '--cfg-options',
     text: str = 'override entries of the config, as data_root=photos, '
-    'optim_wrapper.optimizer.lr=1e-3 or key="[(a,b),(c,d)]"',
+    'optim_wrapper.optimizer.lr=1e-3, key="[(a,b),(c,d)]" or '
+    'key="{\'a\': 1}"',
 ) -> None:
     """Add an option for pairs ``KEY=VALUE``, parsed into a dict.
 

@@ -29,6 +29,16 @@ KNOWN = {
 }
 
 
+# what the authors' constructor reads -> what says it here
+FOREIGN = {
+    'num_layers': 'the backbone counts its layers: leave it out',
+    'depths': 'the backbone counts its layers: leave it out',
+    'dino_head': 'custom_keys=dict(sampling_offsets=dict(lr_mult=0.1), '
+    'reference_points=dict(lr_mult=0.1))',
+    'backbone_small_lr': 'custom_keys=dict(backbone=dict(lr_mult=0.1))',
+}
+
+
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """Build an optimiser whose learning rates decay towards the input.
@@ -68,9 +78,14 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
         unknown = sorted(set(self.paramwise_cfg) - KNOWN)
         if unknown:
+            instead = ''.join(
+                f'. Instead of {key}: {FOREIGN[key]}'
+                for key in unknown
+                if key in FOREIGN
+            )
             raise ValueError(
                 f'paramwise_cfg has unknown keys {unknown}; '
-                f'{type(self).__name__} knows {sorted(KNOWN)}'
+                f'{type(self).__name__} knows {sorted(KNOWN)}{instead}'
             )
         if self.base_lr is None:
             raise ValueError('layer decay needs an optimizer with lr=...')

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from m3i_mm.registry import MODELS
 
 from ..internimage.released_detectors import adapt_to_model
+from .scale_range import ScaleRange
 
 __all__ = ['PublishedDINO', 'PublishedDINOHead']
 
@@ -87,7 +88,68 @@ class PublishedDINO(DINO):
 
 @MODELS.register_module()
 class PublishedDINOHead(DINOHead):
-    """MMDetection's head of DINO, with the release's clamp at 1e-3."""
+    """MMDetection's head of DINO, with the release's clamp at 1e-3.
+
+    Args:
+        *args: Arguments of MMDetection's ``DINOHead``.
+        train_cfg (dict, optional): Of the detector. With
+            ``snip_cfg=dict(type='v3', weight=0.1)`` objects count less that
+            are small or large for the image, see :class:`ScaleRange`.
+        **kwargs: Keyword arguments of ``DINOHead``.
+
+    Raises:
+        ValueError: If ``train_cfg`` has a setting of the release that has no
+            effect there and another place here.
+    """
+
+    def __init__(
+        self, *args: Any, train_cfg: dict | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, train_cfg=train_cfg, **kwargs)
+        settings = train_cfg or {}
+        if 'fed_loss_cfg' in settings:
+            raise ValueError(
+                'train_cfg.fed_loss_cfg has no effect in the release; the '
+                'federated loss is a loss here: bbox_head.loss_cls=dict('
+                "type='m3i_mm.FederatedFocalLoss', num_classes_kept=50, "
+                'power=0.5, class_frequency=...)'
+            )
+        snip = settings.get('snip_cfg')
+        self.scale_range = ScaleRange(**snip) if snip else None
+
+    def _get_targets_single(
+        self,
+        cls_score: Tensor,
+        bbox_pred: Tensor,
+        gt_instances: Any,
+        img_meta: dict,
+    ) -> tuple:
+        targets = super()._get_targets_single(
+            cls_score, bbox_pred, gt_instances, img_meta
+        )
+        return self._weigh(targets, img_meta)
+
+    def _get_dn_targets_single(
+        self,
+        gt_instances: Any,
+        img_meta: dict,
+        dn_meta: dict,
+    ) -> tuple:
+        targets = super()._get_dn_targets_single(
+            gt_instances, img_meta, dn_meta
+        )
+        return self._weigh(targets, img_meta)
+
+    def _weigh(self, targets: tuple, img_meta: dict) -> tuple:
+        """Weigh the queries of objects by their size, in place."""
+        if self.scale_range is not None:
+            _, label_weights, boxes, box_weights, positive, _ = targets
+            weights = self.scale_range.weights(
+                boxes[positive], img_meta['img_shape']
+            )
+            label_weights[positive] *= weights
+            box_weights[positive] *= weights[:, None]
+        return targets
 
     def forward(
         self, hidden_states: Tensor, references: list[Tensor]

@@ -201,6 +201,12 @@ def test_longest_custom_key_holds_and_frozen_parameters_are_left_out():
     [
         (Detector(InternImage(ARCH)), dict(decay=1), ValueError, 'unknown'),
         (
+            Detector(InternImage(ARCH)),
+            dict(num_layers=30, dino_head=True),
+            ValueError,
+            'Instead of dino_head: custom_keys.*num_layers: .* leave it out',
+        ),
+        (
             Detector(nn.Conv2d(3, 8, 3)),
             dict(depth='layer'),
             TypeError,
