@@ -5,6 +5,7 @@
 #   make test              the tests
 #   make test-openmmlab    those for the original OpenMMLab releases
 #   make test-deepspeed    those with DeepSpeed
+#   make test-calibration  those that compare with lightly
 #   make lint              ruff and mypy
 #   make docs              the documentation site, in docs/_build
 #
@@ -21,10 +22,10 @@ PACKAGING := setup.cfg setup.py pyproject.toml
 export OMP_NUM_THREADS ?= $(shell nproc)
 
 .PHONY: help env demo demo-downstream test lint test-deepspeed \
-  test-openmmlab docs clean
+  test-calibration test-openmmlab docs clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -12
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -13
 
 # $(call install,VENV,LINE): MMCV is built in isolation and never taken from
 # pip's cache, which may hold one compiled against another torch. Headless
@@ -79,6 +80,17 @@ test-deepspeed: $(VENV)/deepspeed/.complete
 	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/deepspeed \
 	  $(VENV)/bin/python -m pytest $(PYTEST) -m deepspeed \
 	  tests/test_engine/test_large_batch.py
+
+$(VENV)/calibration/.complete: $(VENV)/.complete requirements/calibration.txt
+	rm -rf $(VENV)/calibration
+	$(VENV)/bin/pip install --quiet --no-deps \
+	  -r requirements/calibration.txt --target $(VENV)/calibration
+	@touch $@
+
+test-calibration: $(VENV)/calibration/.complete
+	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/calibration \
+	  $(VENV)/bin/python -m pytest $(PYTEST) -m calibration \
+	  tests/test_models/test_pretrainers/test_lightly.py
 
 test-openmmlab: $(OPENMMLAB_VENV)/.complete
 	OMP_NUM_THREADS=1 $(OPENMMLAB_VENV)/bin/python -m pytest $(PYTEST) \
