@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rows import PIXELS, ROWS, missing_sets
 from run import RunError, read_result, result_file, run
-from tables import load_scores, write_tables
+from tables import draw_scores, load_scores, write_tables
 
 HERE = Path(__file__).parent
 
@@ -62,6 +62,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--table', action='store_true', help='run nothing, only print'
     )
+    parser.add_argument(
+        '--plot', type=Path, metavar='PNG', help='draw all runs as well'
+    )
     args = parser.parse_args(arguments)
     repeated = sorted({s for s in args.seeds if args.seeds.count(s) > 1})
     if repeated:
@@ -106,7 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse_args(arguments)
     try:
         failed = [] if args.table else start_runs(args)
-        print(write_tables(load_scores(args.results, args.rows)))
+        scores = load_scores(args.results, args.rows)
+        print(write_tables(scores))
+        if args.plot:
+            draw_scores(scores, args.plot)
     except RunError as error:
         raise SystemExit(f'error: {error}') from error
     if failed:

@@ -7,11 +7,19 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+from rows import PIXELS
 from run import read_result
 
 from m3i_mm.benchmarks.measure import markdown_table
 
-__all__ = ['PROPERTIES', 'load_scores', 'mean_ranks', 'write_tables']
+__all__ = [
+    'PROPERTIES',
+    'draw_scores',
+    'load_scores',
+    'mean_ranks',
+    'write_tables',
+]
 
 # each property is the mean of its metrics
 PROPERTIES = {
@@ -103,7 +111,7 @@ def write_tables(scores: Mapping[str, Scores]) -> str:
             }
         )
         paired = {
-            name: _difference(by_seed, ours.get(name, {}))
+            name: _difference(by_seed, ours.get(name, {}), row == PIXELS)
             for name, by_seed in found.items()
         }
         if row != REFERENCE:
@@ -117,9 +125,33 @@ def write_tables(scores: Mapping[str, Scores]) -> str:
     )
 
 
-def _difference(ones: dict[int, float], others: dict[int, float]) -> str:
+def draw_scores(scores: Mapping[str, Scores], path: Path) -> None:
+    """Draw every run as a dot and the mean of each row as a bar.
+
+    Args:
+        scores (Mapping[str, Scores]): See :func:`load_scores`.
+        path (Path): Picture to write.
+    """
+    figure = Figure(figsize=(3 * len(PROPERTIES), 1 + 0.25 * len(scores)))
+    panels = figure.subplots(1, len(PROPERTIES), sharey=True)
+    for panel, name in zip(panels, PROPERTIES, strict=True):
+        panel.set_title(f'{name}, %')
+        for place, found in enumerate(scores.values()):
+            values = list(found.get(name, {}).values())
+            panel.plot(values, [place] * len(values), 'o', color='0.6', ms=4)
+            if values:
+                mean = statistics.fmean(values)
+                panel.plot(mean, place, '|', color='C0', ms=12, mew=2)
+    panels[0].set_yticks(range(len(scores)), list(scores))
+    panels[0].invert_yaxis()
+    figure.savefig(path, bbox_inches='tight', dpi=100)
+
+
+def _difference(
+    ones: dict[int, float], others: dict[int, float], seedless: bool
+) -> str:
     """Compare runs of the same seed; a row without seeds with all."""
-    if len(ones) == 1:
+    if seedless:
         ones = dict.fromkeys(others, next(iter(ones.values())))
     return _spread(
         [ones[seed] - others[seed] for seed in sorted(ones.keys() & others)],

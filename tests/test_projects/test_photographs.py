@@ -169,7 +169,9 @@ def results(tmp_path):
 
 
 def test_tables_have_standard_errors_and_paired_differences(results, capsys):
-    compare.main(['--table', '--results', str(results)])
+    plot = results / 'plot.png'
+    compare.main(['--table', '--results', str(results), '--plot', str(plot)])
+    assert plot.read_bytes().startswith(b'\x89PNG')
     text = capsys.readouterr().out
     # (knn + 10) / 2: 15, 20, 25, of error 5 / sqrt(3)
     assert '| m3i | 3 | 20.0 ± 2.9 | 10.0 ± 0.0 | 2.0 ± 0.0 |' in text
@@ -177,6 +179,15 @@ def test_tables_have_standard_errors_and_paired_differences(results, capsys):
     assert '| simclr - m3i | +3.0 ± 0.6 | +0.0 ± 0.0 |  |' in text
     # one run, compared with each seed
     assert '| pixels - m3i | +10.0 ± 2.9 |' in text
+
+
+def test_an_unfinished_row_is_compared_with_its_own_seeds(results, capsys):
+    write(results, 'clip', 1, **result(35, 1))
+    compare.main(['--table', '--results', str(results)])
+    text = capsys.readouterr().out
+    assert '| clip | 1 | 22.5 |' in text
+    # seed 1 of M3I has 20
+    assert '| clip - m3i | +2.5 | +0.0 |' in text
 
 
 def test_ranks_are_shared_by_equals_and_last_without_a_property(results):
