@@ -146,7 +146,7 @@ SETTINGS = dict(
             window_size=2,
         ),
     ),
-    STRATEGIES=dict(ShardedStrategy={}),
+    STRATEGIES=dict(FullyShardedStrategy={}, ShardedStrategy={}),
     TOKENIZER=dict(CLIPTokenizer={}),
     TRANSFORMS=dict(
         ColorMatrix={},
