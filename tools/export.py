@@ -3,8 +3,8 @@
 import argparse
 
 from m3i_mm.apis.export import build_part, export_model, verify_onnx
-from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.runs.arguments import add_config_options, make_parser
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
 TOLERANCE = 1e-4
@@ -60,14 +60,12 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+@errors_in_one_line()
 def main() -> None:
     """Export; compare an ONNX file with PyTorch at two image sizes."""
     args = parse_args()
     config = read_config(args.config, args.cfg_options)
-    try:
-        model = build_part(config, args.part, args.checkpoint)
-    except CheckpointError as error:
-        raise SystemExit(f'error: {error}') from error
+    model = build_part(config, args.part, args.checkpoint)
     height, width = args.image_size
     export_model(model, args.out, (height, width), args.opset)
     print(f'Written to {args.out}')

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import mmcv
-from rich.progress import track
+from tqdm.auto import tqdm
 
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
 
@@ -92,9 +93,13 @@ def predict_files(
     """
     results: dict[str, Any] = {}
     broken: dict[str, str] = {}
-    for image, target in track(collect_images(paths, out).items(), 'Images'):
+    targets = collect_images(paths, out).items()
+    for image, target in tqdm(targets, 'Images', disable=None):
         try:
-            prediction = predictor(image)
+            with warnings.catch_warnings():
+                # of boxes that reach over the border
+                warnings.filterwarnings('ignore', module='mmengine')
+                prediction = predictor(image)
         except ImageError as error:
             broken[str(image)] = str(error)
             continue

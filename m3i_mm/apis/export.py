@@ -17,7 +17,12 @@ from torch.export import ExportedProgram
 
 from m3i_mm.checkpoints import load_weights
 from m3i_mm.models.internimage import DCNv3
-from m3i_mm.runs.building import build_model, initialize, model_settings
+from m3i_mm.runs.building import (
+    build_model,
+    initialize,
+    model_settings,
+    require_images_alone,
+)
 
 __all__ = [
     'build_part',
@@ -59,7 +64,9 @@ def build_part(
 
     Raises:
         CheckpointError: If the file leaves weights random.
+        ConfigError: If the model cannot run on images alone.
     """
+    require_images_alone(config, part)
     settings = model_settings(config, part)
     # Weights come from the checkpoint; nothing is to be downloaded.
     settings.pop('init_cfg', None)

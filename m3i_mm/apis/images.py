@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
+from m3i_mm.runs.console import import_quietly
 
 __all__ = ['batches', 'evaluation_view', 'list_images']
 
@@ -122,6 +123,7 @@ def batches(
     Raises:
         SampleError: If an image cannot be decoded; it names the file.
     """
+    import_quietly('mmpretrain')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         pipeline = Compose(
             [

@@ -15,6 +15,7 @@ from mmengine.config import Config
 
 from m3i_mm.checkpoints.fitting import fit_weights
 
+from ..runs.console import quietly
 from ..runs.reading import read_config
 from .model_zoo import get_model
 from .prediction import Prediction, Predictor, read_image
@@ -201,13 +202,14 @@ def build_predictor(
     """
     config = read_config(config)
     scope = config.get('default_scope')
-    if scope == 'mmdet':
-        return Detector(config, checkpoint, device, score_threshold)
-    if scope == 'mmseg':
-        return Segmentor(config, checkpoint, device)
     model = config.get('model', {}).get('type', '')
-    if scope == 'mmpretrain' and model.endswith('ImageClassifier'):
-        return Classifier(config, checkpoint, device)
+    with quietly():
+        if scope == 'mmdet':
+            return Detector(config, checkpoint, device, score_threshold)
+        if scope == 'mmseg':
+            return Segmentor(config, checkpoint, device)
+        if scope == 'mmpretrain' and model.endswith('ImageClassifier'):
+            return Classifier(config, checkpoint, device)
     raise ValueError(
         f'the config (default_scope={scope!r}, model.type={model!r}) '
         'classifies, detects or segments nothing. A pre-trained model finds '

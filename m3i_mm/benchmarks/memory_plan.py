@@ -20,6 +20,7 @@ from m3i_mm.engine.strategies import find_units
 from m3i_mm.models.pretrainers.places import Places
 from m3i_mm.models.pretrainers.targets import TextTarget
 from m3i_mm.models.pretrainers.tokens import ImageTokens
+from m3i_mm.runs.config_check import ConfigError
 
 from .complexity import build_without_memory
 
@@ -83,6 +84,7 @@ def plan_memory(
         model, and the bytes on a device.
 
     Raises:
+        ConfigError: If the model is no M3I.
         ValueError: If the strategy is unknown or the optimizer's state is.
     """
     if strategy not in STRATEGIES:
@@ -92,6 +94,11 @@ def plan_memory(
         raise ValueError(
             f'The size of the state of {optimizer!r} is not known; known are '
             f'{sorted(_OPTIMIZER_BYTES)}'
+        )
+    if cfg.model.type.split('.')[-1] != 'M3I':
+        raise ConfigError(
+            f'{cfg.filename or "the config"} trains a {cfg.model.type}; what '
+            'is planned is the memory of a pre-training, type M3I'
         )
     model = build_without_memory(cfg, 'model')
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -24,6 +24,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from m3i_mm.runs.building import build_model, model_settings
+from m3i_mm.runs.config_check import ConfigError
 
 from .measure import peak_bytes
 
@@ -61,8 +62,18 @@ def method_models(cfg: Config, image_size: int) -> dict[str, dict[str, Any]]:
 
     Returns:
         dict[str, dict]: Model configs by method.
+
+    Raises:
+        ConfigError: If the config is of another model.
     """
     m3i = model_settings(cfg)
+    kinds = [part['type'].split('.')[-1] for part in (m3i, m3i['backbone'])]
+    if kinds != ['M3I', 'VisionTransformer']:
+        raise ConfigError(
+            f'{cfg.filename or "the config"} is of {kinds[0]} on '
+            f'{kinds[1]}; compared are methods on the VisionTransformer of '
+            'an M3I'
+        )
     m3i['backbone']['img_size'] = image_size
     patch = m3i['backbone'].get('patch_size', 16)
     with torch.device('meta'):

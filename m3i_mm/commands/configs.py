@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 
 from m3i_mm.checkpoints import released_files
 from m3i_mm.runs.arguments import add_config_options, make_parser
-from m3i_mm.runs.config_check import ConfigError
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config, shipped_configs
 
 __all__ = ['main']
@@ -48,12 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add_config_options(parser)
     args = parser.parse_args(arguments)
-    try:
-        if args.print:
+    if args.print:
+        with errors_in_one_line():
             print(read_config(args.print, args.cfg_options).pretty_text)
-            return
-    except ConfigError as error:
-        raise SystemExit(f'error: {error}') from error
+        return
     known = _released_lines() if args.released else shipped_configs()
     names = [n for n in known if fnmatch(n, f'*{args.pattern}*')]
     if not names:

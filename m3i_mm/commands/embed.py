@@ -15,7 +15,7 @@ import numpy as np
 from m3i_mm.apis.feature_extractor import FeatureExtractor
 from m3i_mm.apis.images import list_images
 from m3i_mm.runs.arguments import make_parser
-from m3i_mm.runs.explain import USER_ERRORS, one_line
+from m3i_mm.runs.explain import errors_in_one_line
 
 __all__ = ['main']
 
@@ -51,10 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     if not args.out.endswith('.npz'):
         parser.error(f'--out {args.out}: the name must end in .npz')
-    try:
+    with errors_in_one_line():
         count = _embed(args)
-    except (*USER_ERRORS, FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {one_line(error)}') from error
     print(f'{count} features in {args.out}')
 
 

@@ -18,7 +18,7 @@ from m3i_mm.checkpoints.publishing import publish
 from m3i_mm.runs.arguments import add_config_options, make_parser
 from m3i_mm.runs.cli import main_train
 from m3i_mm.runs.config_check import ConfigError
-from m3i_mm.runs.explain import USER_ERRORS, one_line
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.recipe import (
     TARGETS,
     model_names,
@@ -73,7 +73,7 @@ def pretrain(
     paths = [photos] if isinstance(photos, str) else list(photos)
     folder = Path(work_dir)
     config = folder / 'pretrain.py'
-    try:
+    with errors_in_one_line():
         if config.exists():
             raise ConfigError(
                 f'{config} exists: choose another --work-dir, or go on with '
@@ -84,8 +84,6 @@ def pretrain(
             found, model, image_size, batch_size, epochs, list(without)
         )
         write_recipe(config, found, plan, init, sys.argv)
-    except (*USER_ERRORS, OSError) as error:
-        raise SystemExit(f'error: {one_line(error)}') from error
     for part in found:
         print(part)
     print(f'{plan}\nconfig: {config}\n', flush=True)

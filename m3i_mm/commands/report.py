@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.evaluation import evaluate_with_baselines, write_report
+from m3i_mm.runs.explain import errors_in_one_line
 
 __all__ = ['evaluate_run', 'main_report', 'report_parser']
 
@@ -82,11 +82,9 @@ def main_report(arguments: Sequence[str] | None = None) -> None:
     from m3i_mm.reports import write_html_report
 
     args = report_parser().parse_args(arguments)
-    try:
+    with errors_in_one_line():
         if args.evaluate:
             for run in args.runs:
                 evaluate_run(run)
         out = args.out or Path(args.runs[0]) / 'report.html'
         print(write_html_report(args.runs, out))
-    except (CheckpointError, OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error

@@ -39,6 +39,7 @@ __all__ = [
     'build_runner',
     'initialize',
     'model_settings',
+    'require_images_alone',
     'scope_of',
 ]
 
@@ -65,6 +66,7 @@ def scope_of(cfg: Config) -> Iterator[None]:
     """
     import m3i_mm.registry  # noqa: F401
 
+    import_quietly(_scope_name(cfg))
     with DefaultScope.overwrite_default_scope(_scope_name(cfg)):
         yield
 
@@ -93,6 +95,24 @@ def model_settings(cfg: Config, part: str = 'model') -> dict[str, Any]:
             'data_preprocessor', copy.deepcopy(cfg.data_preprocessor)
         )
     return settings
+
+
+def require_images_alone(cfg: Config, part: str) -> None:
+    """Refuse a model that cannot run on images alone.
+
+    Args:
+        cfg (Config): The config.
+        part (str): ``'model'``, or a part of it, e.g. ``'backbone'``.
+
+    Raises:
+        ConfigError: If it is the whole of a detector.
+    """
+    if part == 'model' and _scope_name(cfg) == 'mmdet':
+        raise ConfigError(
+            f'{cfg.filename or "the config"}: {cfg.model.type} is a detector, '
+            'which takes more than images; its backbone is taken by --part '
+            'backbone'
+        )
 
 
 def build_model(

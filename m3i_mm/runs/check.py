@@ -67,7 +67,7 @@ class _Check:
         return (
             f'a step: {seconds:.2f} s, {_peak_memory() / 2**30:.1f} GiB; '
             f'{self.runner.max_iters} steps to the end: about '
-            f'{left / 3600:.1f} h without data and evaluation'
+            f'{_duration(left)} without data and evaluation'
         )
 
     def _one(self, number: int, batch: Any) -> None:
@@ -89,7 +89,9 @@ class _Check:
         folder = self.runner.work_dir
         self.runner.save_checkpoint(folder, 'check.pth')
         path = osp.join(folder, 'check.pth')
-        fit_weights(self.runner.model, read_checkpoint(path)).require(path)
+        fit = fit_weights(self.runner.model, read_checkpoint(path))
+        if not fit.complete:
+            fit.require(path)
         return f'a checkpoint: {osp.getsize(path) / 2**20:.0f} MiB, reads back'
 
 
@@ -117,6 +119,14 @@ def _describe_data(loader: Any, name: str) -> str:
         f'{name}: {len(dataset)} samples{known}, {len(loader)} batches '
         f'({type(dataset).__name__})'
     )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f'{seconds:.0f} s'
+    if seconds < 3600:
+        return f'{seconds / 60:.0f} min'
+    return f'{seconds / 3600:.1f} h'
 
 
 def _peak_memory() -> int:

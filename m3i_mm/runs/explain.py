@@ -29,7 +29,7 @@ from m3i_mm.utils.names import near_names
 from .config_check import ConfigError
 from .dataset_errors import explain_dataset_error
 
-__all__ = ['USER_ERRORS', 'explained_errors', 'one_line']
+__all__ = ['USER_ERRORS', 'errors_in_one_line', 'explained_errors', 'one_line']
 
 # written for users: the message is all that they need
 USER_ERRORS = (
@@ -81,6 +81,24 @@ def explained_errors(cfg: Config) -> Iterator[None]:
         if message is None:
             raise
         raise ConfigError(message) from error
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """End a command with one line over what its user named or configured.
+
+    As a decorator of ``main`` or around a part of it. What a file, an argument
+    or an optional package lacks is a mistake of the user; other exceptions are
+    faults of the program and keep their traceback.
+
+    Raises:
+        SystemExit: With the message after ``error:``.
+    """
+    try:
+        yield
+    except (*USER_ERRORS, OSError, ValueError, ImportError) as error:
+        message = _explain_file(error) or one_line(error)
+        raise SystemExit(f'error: {message}') from error
 
 
 def one_line(error: BaseException) -> str:
@@ -137,7 +155,7 @@ def _refusal(error: Exception) -> str:
     return one_line(error) or type(error).__name__
 
 
-def _explain_file(error: Exception) -> str | None:
+def _explain_file(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f'{error.filename}: {error.strerror.lower()}'
     return None

@@ -76,7 +76,8 @@ def find_config(name: str) -> str:
     stems = {key.split('/')[-1] for key in shipped}
     raise ConfigError(
         f'there is no config {name!r}, neither as a file nor among the '
-        "package's." + near_names(stem.split('/')[-1], stems)
+        "package's, which m3i configs lists."
+        + near_names(stem.split('/')[-1], stems)
     )
 
 

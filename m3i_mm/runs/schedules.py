@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-__all__ = ['fit_schedules', 'without_empty']
+__all__ = ['cut_warmups', 'fit_schedules', 'without_empty']
 
 # of the training; what recipes commonly spend on it
 WARMUP_SHARE = 0.1
@@ -50,6 +50,8 @@ def fit_schedules(cfg: Config) -> list[str]:
                 if other.get('end') == begin:
                     said.append(_cut_warmup(other, 'end', length, unit))
             schedule['begin'] = _share(schedule, length)
+    if not by_epoch:
+        said += cut_warmups(schedules, length)
     for schedule in schedules:
         end = schedule.get('end')
         if end is not None and end > length:
@@ -58,6 +60,45 @@ def fit_schedules(cfg: Config) -> list[str]:
                 f'{schedule["type"]}: end cut from {end} to {length} {unit}'
             )
     return said
+
+
+def cut_warmups(schedules: Any, iterations: int) -> list[str]:
+    """Cut warm-ups of iterations that would last to the end of a training.
+
+    Args:
+        schedules (Any): What ``param_scheduler`` holds, changed in place.
+        iterations (int): Length of the training.
+
+    Returns:
+        list[str]: What was cut, a sentence each.
+    """
+    if isinstance(schedules, dict):
+        schedules = [schedules]
+    counted = [
+        schedule
+        for schedule in schedules or ()
+        if isinstance(schedule, dict) and not schedule.get('by_epoch', True)
+    ]
+    said = []
+    for schedule in counted:
+        if not _is_warmup(schedule) or schedule['end'] < iterations:
+            continue
+        old = schedule['end']
+        said.append(_cut_warmup(schedule, 'end', iterations, 'iterations'))
+        for other in counted:
+            if other.get('begin') == old:
+                other['begin'] = schedule['end']
+    return said
+
+
+def _is_warmup(schedule: dict[str, Any]) -> bool:
+    kind = schedule.get('type')
+    return (
+        isinstance(kind, str)
+        and kind.split('.')[-1] == 'LinearLR'
+        and schedule.get('begin', 0) == 0
+        and isinstance(schedule.get('end'), int)
+    )
 
 
 def without_empty(schedules: Any, epoch_length: int) -> Any:

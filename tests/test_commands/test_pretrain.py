@@ -148,6 +148,8 @@ def test_pretraining_ends_with_a_backbone(flat, tmp_path, capsys):
     said = capsys.readouterr().out
     for words in ('6 pictures', 'captions', 'reads back', 'm3i embed'):
         assert words in said
+    # the config that was written, not MMEngine's dump of all it inherits
+    assert "'m3i_mm::_base_" in (folder / 'pretrain.py').read_text()
     (backbone,) = folder.glob('backbone-*.pth')
     assert torch.load(backbone)['state_dict']
     with pytest.raises(SystemExit, match='exists: choose another'):

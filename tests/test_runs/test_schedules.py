@@ -4,7 +4,11 @@ import pytest
 from mmengine.config import Config
 
 from m3i_mm.runs.reading import read_config, shipped_configs
-from m3i_mm.runs.schedules import fit_schedules, without_empty
+from m3i_mm.runs.schedules import (
+    cut_warmups,
+    fit_schedules,
+    without_empty,
+)
 
 RECIPE = next(
     name
@@ -94,3 +98,36 @@ def test_the_warmup_of_one_schedule():
 
 def test_no_schedule():
     assert fit_schedules(Config(dict(param_scheduler=None))) == []
+
+
+def test_a_warmup_beside_the_decay_is_cut_too():
+    """As in the schedules of UPerNet, where both begin at once."""
+    cfg = Config(
+        dict(
+            train_cfg=dict(type='IterBasedTrainLoop', max_iters=30),
+            param_scheduler=[
+                dict(type='LinearLR', by_epoch=False, begin=0, end=1501),
+                dict(type='PolyLR', by_epoch=False, begin=0, end=160001),
+            ],
+        )
+    )
+    assert fit_schedules(cfg) == [
+        'LinearLR: warm-up cut from 1501 to 3 of 30 iterations',
+        'PolyLR: end cut from 160001 to 30 iterations',
+    ]
+
+
+def test_a_warmup_of_iterations_in_a_training_of_epochs():
+    """As in those of detectors; its length is known with the data."""
+    schedules = [
+        dict(type='LinearLR', by_epoch=False, begin=0, end=500),
+        dict(type='CosineAnnealingLR', by_epoch=False, begin=500),
+        dict(type='MultiStepLR', milestones=[8], begin=0, end=500),
+    ]
+    assert cut_warmups(schedules, 501) == []
+    assert cut_warmups(schedules, 40) == [
+        'LinearLR: warm-up cut from 500 to 4 of 40 iterations'
+    ]
+    assert [s.get('end') for s in schedules] == [4, None, 500]
+    assert schedules[1]['begin'] == 4
+    assert cut_warmups(None, 3) == []

@@ -1,6 +1,10 @@
 """Benchmarks and counting, from the command line."""
 
 import json
+import runpy
+import sys
+
+import pytest
 
 
 def test_benchmark_dcnv3_writes_table_json_and_plot(run_tool, tmp_path):
@@ -35,3 +39,30 @@ def test_get_flops_of_a_config(run_tool):
     ).stdout
     assert 'Parameters: 29,918,424' in output
     assert 'Multiply-accumulates: 4.89 G' in output
+
+
+DETECTOR = 'configs/coco/mask-rcnn_internimage-t_fpn_8xb2-1x_coco.py'
+
+
+@pytest.mark.parametrize(
+    ('tool', 'words'),
+    [
+        ('analysis_tools/get_flops.py', 'MaskRCNN is a detector.*--part'),
+        ('analysis_tools/plan_memory.py', 'trains a MaskRCNN.*type M3I'),
+        ('analysis_tools/benchmark_pretrain.py', 'MaskRCNN on InternImage'),
+        ('export.py', 'MaskRCNN is a detector.*--part backbone'),
+    ],
+)
+@pytest.mark.parametrize('config', [DETECTOR, 'coco/mask-rcn'])
+def test_a_config_of_another_kind_is_one_line(
+    tool, words, config, monkeypatch
+):
+    monkeypatch.setattr(
+        sys, 'argv', [tool, str(config), *['--out', 'a.pt2'] * ('ex' in tool)]
+    )
+    main = runpy.run_path(f'tools/{tool}')['main']
+    if config != DETECTOR:
+        words = 'there is no config .*m3i configs lists'
+    with pytest.raises(SystemExit, match=f'^error: .*{words}') as stop:
+        main()
+    assert '\n' not in str(stop.value)

@@ -16,6 +16,7 @@ from m3i_mm.benchmarks.measure import (
     write_json,
 )
 from m3i_mm.ops.deform_conv_v3 import available_backends
+from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,6 +35,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Measure, print, write."""
     args = parse_args()

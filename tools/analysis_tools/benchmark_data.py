@@ -12,6 +12,7 @@ import argparse
 from m3i_mm.benchmarks.bottleneck import find_bottleneck
 from m3i_mm.benchmarks.pipelines import compare_pipelines, load_jpegs
 from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
 
@@ -43,6 +44,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Measure and print."""
     args = parse_args()

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from m3i_mm.benchmarks.lists import measure_list, write_list
+from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,6 +36,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Measure and print a table."""
     args = parse_args()

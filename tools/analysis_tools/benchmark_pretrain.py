@@ -12,6 +12,7 @@ from m3i_mm.benchmarks.pretraining import (
     synthetic_batch,
 )
 from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
 
@@ -39,6 +40,7 @@ def print_report(measured: dict[str, Measurement]) -> None:
         print(f'\n{name}: {parts}')
 
 
+@errors_in_one_line()
 def main() -> None:
     """Read the command line, measure and print."""
     parser = ArgumentParser(description=__doc__)

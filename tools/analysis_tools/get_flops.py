@@ -7,6 +7,8 @@ import argparse
 
 from m3i_mm.benchmarks.complexity import build_without_memory, count_complexity
 from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.building import require_images_alone
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
 
@@ -15,7 +17,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         'config',
-        help='config of a classifier, or of any model whose backbone counts',
+        help='config of a classifier, segmentor or pre-training, or with '
+        '--part backbone of any model',
     )
     parser.add_argument(
         '--part',
@@ -35,10 +38,12 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Count and print."""
     args = parse_args()
     config = read_config(args.config, args.cfg_options)
+    require_images_alone(config, args.part)
     model = build_without_memory(config, args.part)
     complexity = count_complexity(model, tuple(args.shape))
     print(f'Image size: {args.shape[0]}x{args.shape[1]}')

@@ -4,11 +4,13 @@ from argparse import ArgumentParser
 
 from m3i_mm.benchmarks.memory_plan import STRATEGIES, plan_memory
 from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
 GIB = 1 << 30
 
 
+@errors_in_one_line()
 def main() -> None:
     """Read the command line, plan and print."""
     parser = ArgumentParser(description=__doc__)

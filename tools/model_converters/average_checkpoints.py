@@ -2,10 +2,11 @@
 
 from argparse import ArgumentParser
 
-from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.checkpoints.publishing import average_checkpoints
+from m3i_mm.runs.explain import errors_in_one_line
 
 
+@errors_in_one_line()
 def main() -> None:
     """Read the command line and average."""
     parser = ArgumentParser(description=__doc__)
@@ -14,10 +15,7 @@ def main() -> None:
     args = parser.parse_args()
     if len(args.checkpoints) < 2:
         parser.error('an average needs at least two checkpoints')
-    try:
-        average_checkpoints(args.checkpoints, args.out)
-    except CheckpointError as error:
-        raise SystemExit(f'error: {error}') from error
+    average_checkpoints(args.checkpoints, args.out)
 
 
 if __name__ == '__main__':

@@ -8,11 +8,11 @@ files, and classifiers of fewer classes.
 
 import argparse
 
-from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.models.internimage.conversion import (
     STYLES,
     convert_internimage,
 )
+from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -47,15 +47,13 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Convert and say what was written."""
     args = parse_args()
-    try:
-        count = convert_internimage(
-            args.source, args.target, args.style, args.class_map, args.trust
-        )
-    except CheckpointError as error:
-        raise SystemExit(f'error: {error}') from error
+    count = convert_internimage(
+        args.source, args.target, args.style, args.class_map, args.trust
+    )
     print(f'{count} tensors written to {args.target}')
 
 

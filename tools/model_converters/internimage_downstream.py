@@ -14,13 +14,14 @@ import argparse
 import torch
 
 from m3i_mm.benchmarks.complexity import build_without_memory
-from m3i_mm.checkpoints import CheckpointError, read_checkpoint
+from m3i_mm.checkpoints import read_checkpoint
 from m3i_mm.checkpoints.errors import errors_about
 from m3i_mm.checkpoints.released import find_released
 from m3i_mm.models.internimage.released_detectors import (
     check_names,
     convert_downstream,
 )
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
 
@@ -45,13 +46,10 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Convert one file."""
-    args = parse_args()
-    try:
-        convert(args)
-    except CheckpointError as error:
-        raise SystemExit(f'error: {error}') from error
+    convert(parse_args())
 
 
 def convert(args: argparse.Namespace) -> None:

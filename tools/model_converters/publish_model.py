@@ -2,11 +2,12 @@
 
 import os
 
-from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.checkpoints.publishing import FORMATS, PARTS, publish
 from m3i_mm.runs.arguments import make_parser
+from m3i_mm.runs.explain import errors_in_one_line
 
 
+@errors_in_one_line()
 def main() -> None:
     """Read the command line and publish."""
     parser = make_parser(
@@ -38,17 +39,14 @@ def main() -> None:
         '(default: %(default)s)',
     )
     args = parser.parse_args()
-    try:
-        if args.format == 'timm':
-            from m3i_mm.timm import publish_for_timm
+    if args.format == 'timm':
+        from m3i_mm.timm import publish_for_timm
 
-            print(publish_for_timm(args.checkpoint, args.out, args.part))
-        elif args.format == 'hub':
-            print(_publish_for_hub(args.checkpoint, args.out))
-        else:
-            print(publish(args.checkpoint, args.out, args.part, args.format))
-    except CheckpointError as error:
-        raise SystemExit(f'error: {error}') from error
+        print(publish_for_timm(args.checkpoint, args.out, args.part))
+    elif args.format == 'hub':
+        print(_publish_for_hub(args.checkpoint, args.out))
+    else:
+        print(publish(args.checkpoint, args.out, args.part, args.format))
 
 
 def _publish_for_hub(checkpoint: str, out: str) -> str:

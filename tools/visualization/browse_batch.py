@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 
 from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 from m3i_mm.visualization import browse_batch
 
@@ -37,6 +38,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Draw the batch."""
     args = parse_args()

@@ -11,10 +11,8 @@ from m3i_mm.apis.prediction import Predictor
 from m3i_mm.apis.predictors import build_predictor
 from m3i_mm.apis.retrieval import ImageRetriever, TextRetriever
 from m3i_mm.runs.arguments import make_parser
-from m3i_mm.runs.explain import USER_ERRORS, one_line
+from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import config_of_released
-
-ERRORS = (*USER_ERRORS, FileNotFoundError, ValueError)
 
 
 def parse_args() -> argparse.Namespace:
@@ -113,13 +111,11 @@ def build(args: argparse.Namespace) -> Predictor:
     )
 
 
+@errors_in_one_line()
 def main() -> None:
     """Run the command line."""
     args = parse_args()
-    try:
-        broken = predict_files(build(args), args.images, args.out)
-    except ERRORS as error:
-        sys.exit(f'error: {one_line(error)}')
+    broken = predict_files(build(args), args.images, args.out)
     for reason in broken.values():
         print(f'left out: {reason}', file=sys.stderr)
     print(f'pictures and predictions.json are in {args.out}')

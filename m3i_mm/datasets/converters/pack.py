@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import webdataset as wds
-from rich.progress import track
+from tqdm.auto import tqdm
 
 from ..faults import DataError, SampleError, as_fault
 from ..images import decode, read_header, read_image_file
@@ -260,7 +260,7 @@ def unpack_shards(source: Source, out: Path) -> int:
     reader = SourceDataset(source, pipeline=[])
     count = 0
     with (out / 'samples.jsonl').open('w', encoding='utf-8') as file:
-        for position in track(range(len(source)), 'Unpacking'):
+        for position in tqdm(range(len(source)), 'Unpacking', disable=None):
             try:
                 sample = reader.load_raw(position)
                 content = image_content(sample)

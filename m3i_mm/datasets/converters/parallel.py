@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from rich.progress import track
+from tqdm.auto import tqdm
 
 __all__ = ['map_processes']
 
@@ -41,7 +41,8 @@ def map_processes(
         initargs=(function,),
     ) as pool:
         results = pool.map(_call, items)
-        return list(track(results, description, total=len(items)))
+        bar = tqdm(results, description, total=len(items), disable=None)
+        return list(bar)
 
 
 def _keep(function: Callable[[Any], Any]) -> None:
