@@ -33,6 +33,8 @@ class ReleasedFile:
         tasks (tuple[str, ...]): For example ``('Object Detection', )``.
         configs (tuple[str, ...]): Configs of its model, below ``configs/``;
             several if they evaluate on different data.
+        classes (str): Data set whose classes a cut head has; else empty, the
+            file says it.
         options (Mapping): What is changed in the config for this file.
         numbers (tuple[str, ...]): What was published, e.g.
             ``'box AP 47.2 on COCO'``.
@@ -43,6 +45,7 @@ class ReleasedFile:
     models: tuple[str, ...]
     tasks: tuple[str, ...]
     configs: tuple[str, ...]
+    classes: str
     options: Mapping[str, Any]
     numbers: tuple[str, ...]
 
@@ -87,6 +90,7 @@ def _file(url: str, models: list[dict[str, Any]]) -> ReleasedFile:
             osp.splitext(osp.relpath(model['Config'], 'configs'))[0]
             for model in models
         ),
+        classes=models[0].get('Classes', ''),
         options=models[0].get('Config Options', {}),
         numbers=tuple(
             f'{metric} {value} on {result["Dataset"]}'

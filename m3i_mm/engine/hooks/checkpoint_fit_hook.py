@@ -8,10 +8,12 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
-from torch import nn
+from torch import Tensor, nn
 
-from m3i_mm.checkpoints.fitting import fit_weights, weights_of
+from m3i_mm.checkpoints.fitting import Fit, fit_weights, weights_of
 from m3i_mm.registry import HOOKS
+
+from ..class_rows import classes_of, keep_class_rows
 
 __all__ = ['CheckpointFitHook']
 
@@ -27,9 +29,10 @@ class CheckpointFitHook(Hook):
 
         new_weights = ['head']  # names, prefixes or shell patterns
 
-    and the rows of classes of its heads, if the data has another number of
-    them. Both are logged. ``tools/train.py`` and ``tools/test.py`` add the
-    hook.
+    and the rows of classes of its heads that the file does not have. Of
+    classes in both, by the names that the file and the training set say, the
+    rows are kept, wherever they stand. Both are logged. ``tools/train.py`` and
+    ``tools/test.py`` add the hook.
 
     Raises:
         CheckpointError: Names the file, the model, what is missing or differs,
@@ -51,6 +54,7 @@ class CheckpointFitHook(Hook):
         source = runner._load_from or 'The checkpoint'
         fit = fit_weights(runner.model, checkpoint)
         new_weights = runner.cfg.get('new_weights', ())
+        rows: dict[str, Tensor] = {}
         if runner._resume:
             _check_teachers(runner.model, checkpoint)
             anew = fit.require(
@@ -67,6 +71,7 @@ class CheckpointFitHook(Hook):
                 '--cfg-options new_weights=NAME names; '
                 'model.backbone.init_cfg.checkpoint fills the backbone',
             )
+            rows = _keep_rows(runner, fit, checkpoint, source)
         else:
             anew = fit.require(
                 source,
@@ -81,9 +86,22 @@ class CheckpointFitHook(Hook):
             if name not in left_over
         )
         weights.update((name, fit.own[name]) for name in anew)
+        weights.update(rows)
         given = checkpoint.get('state_dict')
         weights._metadata = getattr(given, '_metadata', OrderedDict())  # type: ignore[attr-defined]
         checkpoint['state_dict'] = weights
+
+
+def _keep_rows(
+    runner: Any, fit: Fit, checkpoint: dict[str, Any], source: str
+) -> dict[str, Tensor]:
+    """Take over, by name, what the file knows of the classes of a training."""
+    dataset = getattr(runner.train_dataloader, 'dataset', None)
+    new = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    rows, said = keep_class_rows(fit, classes_of(checkpoint, source), new)
+    if said:
+        runner.logger.info(f'{source}: {said}')
+    return rows
 
 
 def _check_teachers(model: nn.Module, checkpoint: dict[str, Any]) -> None:
