@@ -182,14 +182,18 @@ ELSEWHERE = dict(
     LOOPS={'CheckEpochLoop', 'CheckIterLoop', 'FeatureEvalLoop'},
     MODELS={
         'Boltzmann',  # refuses, and says what to take
+        'ChannelStatistics',  # test_standardization.py
         'CompositeDINO',
+        'FoundationBackbone',  # test_foundation/
         'HuggingFaceTextEncoder',  # test_text_encoders.py
         'M3I',
         'MomentumEncoder',
         'OpenCLIPTextEncoder',  # test_text_encoders.py
+        'PixelPatches',  # test_segmentation.py
         'ProbabilityMask2FormerHead',
         'PublishedDINO',
         'PublishedDINOHead',
+        'Teacher',  # test_teachers.py
     },
     OPTIM_WRAPPERS={
         'MixedPrecisionOptimWrapper',
