@@ -216,7 +216,7 @@ def _train(args: Namespace) -> None:
             notes.append(use_backbone(cfg, args.backbone))
 
     cfg = load_config(args, 'train', use_own)
-    set_resume(cfg, args.resume)
+    notes += set_resume(cfg, args.resume)
     add_trackers(cfg, [name for name in args.track.split(',') if name])
     if args.amp:
         enable_mixed_precision(cfg)

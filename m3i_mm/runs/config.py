@@ -39,7 +39,7 @@ def set_work_dir(cfg: Config, work_dir: str | None) -> None:
         cfg.work_dir = osp.join('work_dirs', name)
 
 
-def set_resume(cfg: Config, resume: str | None) -> None:
+def set_resume(cfg: Config, resume: str | None) -> list[str]:
     """Set the checkpoint to continue from.
 
     In a work folder without a checkpoint a run starts as without
@@ -50,22 +50,34 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         resume (str | None): ``'auto'`` for the last checkpoint in the work
             folder, or the path of one.
 
+    Returns:
+        list[str]: Which of the checkpoint and ``load_from`` is read, where
+        both are there.
+
     Raises:
         CheckpointError: If the checkpoint is missing or damaged. It names
             the one before.
     """
     if resume is None:
-        return
+        return []
+    start = cfg.get('load_from')
     if resume == 'auto':
         latest = find_latest(cfg.work_dir)
         if latest is None:
             cfg.resume = False
-            return
+            said = f'--resume: {cfg.work_dir} has no checkpoint'
+            return [f'{said}, load_from={start} begins' if start else said]
         resume = latest
     elif '://' not in resume:
         require_intact(resume)
     cfg.resume = True
     cfg.load_from = resume
+    if not start or start == resume:
+        return []
+    return [
+        f'--resume: the run continues from {resume}; load_from={start}, which '
+        'begins a run, is not read'
+    ]
 
 
 def enable_mixed_precision(cfg: Config) -> None:

@@ -189,3 +189,21 @@ def test_checkpoint_of_another_model_is_refused(toy_config_file, tmp_path):
     torch.save(state, command[1])
     options = [f'load_from={command[1]}']
     train(toy_config_file, tmp_path / 'tuned', options=options)
+
+
+def test_resume_beside_load_from_says_which_is_read(toy_config_file, tmp_path):
+    train(toy_config_file, tmp_path / 'first', '--no-validate')
+    start = tmp_path / 'first' / 'epoch_1.pth'
+    run = tmp_path / 'run'
+    options = [f'load_from={start}']
+    for _ in range(2):
+        words = ('--resume', '--no-validate')
+        train(toy_config_file, run, *words, options=options)
+    # two runs that begin within a second have one log
+    said = ''.join(path.read_text() for path in run.glob('*/*.log'))
+    assert said.count(f'no checkpoint, load_from={start} begins') == 1
+    last = run / 'epoch_2.pth'
+    assert (
+        f'continues from {last}; load_from={start}, which begins a run, is '
+        'not read' in said
+    )
