@@ -3,7 +3,11 @@
 import argparse
 
 from m3i_mm.apis.export import build_part, export_model, verify_onnx
-from m3i_mm.runs.arguments import add_config_options, make_parser
+from m3i_mm.runs.arguments import (
+    add_config_options,
+    make_parser,
+    output_file,
+)
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
@@ -29,6 +33,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--out',
+        type=output_file('.onnx', '.pt2'),
         required=True,
         help='file to write: .onnx, or .pt2 for torch.export',
     )
@@ -54,10 +59,7 @@ def parse_args() -> argparse.Namespace:
         help='ONNX operator set (default: %(default)s)',
     )
     add_config_options(parser)
-    args = parser.parse_args()
-    if not args.out.endswith(('.onnx', '.pt2')):
-        parser.error(f'--out: {args.out} ends in neither .onnx nor .pt2')
-    return args
+    return parser.parse_args()
 
 
 @errors_in_one_line()

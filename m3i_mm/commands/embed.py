@@ -14,7 +14,7 @@ import numpy as np
 
 from m3i_mm.apis.feature_extractor import FeatureExtractor
 from m3i_mm.apis.images import list_images
-from m3i_mm.runs.arguments import make_parser
+from m3i_mm.runs.arguments import make_parser, output_file
 from m3i_mm.runs.explain import errors_in_one_line
 
 __all__ = ['main']
@@ -37,7 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('images', nargs='+', help='picture, or folder of them')
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument('--checkpoint', required=True, help='its weights')
-    parser.add_argument('--out', required=True, help='.npz file to write')
+    parser.add_argument(
+        '--out',
+        type=output_file('.npz'),
+        required=True,
+        help='.npz file to write',
+    )
     parser.add_argument(
         '--image-size',
         type=int,
@@ -49,8 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--device', help='e.g. cpu (default: what there is)')
     args = parser.parse_args(arguments)
-    if not args.out.endswith('.npz'):
-        parser.error(f'--out {args.out}: the name must end in .npz')
     with errors_in_one_line():
         count = _embed(args)
     print(f'{count} features in {args.out}')

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from m3i_mm.evaluation import evaluate_with_baselines, write_report
+from m3i_mm.runs.arguments import output_file
 from m3i_mm.runs.explain import errors_in_one_line
 
 __all__ = ['evaluate_run', 'main_report', 'report_parser']
@@ -25,6 +26,7 @@ def report_parser() -> ArgumentParser:
     parser.add_argument('runs', nargs='+', metavar='RUN', help='work folder')
     parser.add_argument(
         '--out',
+        type=output_file('.html'),
         metavar='FILE',
         help='HTML file to write (default: report.html in the first folder)',
     )

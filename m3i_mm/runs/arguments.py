@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ast
+import os
 from argparse import (
     ArgumentError,
     ArgumentParser,
+    ArgumentTypeError,
     Namespace,
     RawDescriptionHelpFormatter,
 )
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmengine.config import DictAction
 
-__all__ = ['add_config_options', 'make_parser']
+__all__ = ['add_config_options', 'make_parser', 'output_file']
 
 
 def make_parser(description: str, example: str) -> ArgumentParser:
@@ -29,6 +31,37 @@ def make_parser(description: str, example: str) -> ArgumentParser:
         epilog=f'example:\n  {example}',
         formatter_class=RawDescriptionHelpFormatter,
     )
+
+
+def output_file(*suffixes: str) -> Callable[[str], str]:
+    """Return an argument type: a file to write, checked before hours of work.
+
+    Args:
+        *suffixes (str): What its name may end in, e.g. ``'.json'``.
+
+    Returns:
+        Callable: Makes the folder and gives the path back; raises
+        ``ArgumentTypeError`` if the name ends otherwise or the folder cannot
+        be written to.
+    """
+
+    def check(path: str) -> str:
+        if not path.endswith(suffixes):
+            raise ArgumentTypeError(
+                f'{path!r} must end in {" or ".join(suffixes)}'
+            )
+        folder = os.path.dirname(os.path.abspath(path))
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise ArgumentTypeError(
+                f'the folder of {path!r} cannot be made: {error.strerror}'
+            ) from error
+        if os.path.isdir(path) or not os.access(folder, os.W_OK):
+            raise ArgumentTypeError(f'{path!r} cannot be written')
+        return path
+
+    return check
 
 
 class _KeyValue(DictAction):

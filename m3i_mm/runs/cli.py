@@ -22,7 +22,7 @@ from m3i_mm.checkpoints.addresses import look_up
 from m3i_mm.checkpoints.reading import check_file
 from m3i_mm.engine.hooks import StopHook, StoppedError
 
-from .arguments import add_config_options, make_parser
+from .arguments import add_config_options, make_parser, output_file
 from .building import build_runner
 from .check import check_training
 from .config import (
@@ -161,6 +161,7 @@ def test_parser() -> ArgumentParser:
     )
     parser.add_argument(
         '--out',
+        type=output_file('.json', '.yaml', '.yml', '.pkl', '.pickle'),
         metavar='FILE',
         help='write the metrics (.json, .yaml) or the predictions (.pkl)',
     )
