@@ -6,12 +6,14 @@ from .hub import HubError, M3IModel
 from .model_zoo import get_model, list_models
 from .predictors import build_predictor
 from .retrieval import ImageRetriever, TextRetriever
+from .search import PictureSearch
 from .zero_shot import ZeroShotClassifier
 
 __all__ = [
     'FeatureExtractor',
     'HubError',
     'ImageRetriever',
+    'PictureSearch',
     'M3IModel',
     'TextRetriever',
     'ZeroShotClassifier',

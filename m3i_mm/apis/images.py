@@ -15,7 +15,7 @@ from mmengine.registry import DefaultScope
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
 from m3i_mm.runs.console import import_quietly
 
-__all__ = ['batches', 'evaluation_view', 'list_images']
+__all__ = ['batches', 'evaluation_view', 'list_images', 'transforms_of']
 
 Image = str | Path | np.ndarray
 # what cuts training views -> the argument with their side in pixels
@@ -70,7 +70,7 @@ def evaluation_view(config: Config) -> dict[str, Any]:
         ValueError: If no dataloader says it.
     """
     for loader in ('test_dataloader', 'val_dataloader'):
-        steps = list(_transforms(config.get(loader)))
+        steps = list(transforms_of(config.get(loader)))
         kinds = {step['type'].split('.')[-1]: step for step in steps}
         if 'CenterView' in kinds:
             return {**kinds['CenterView'], 'type': 'm3i_mm.CenterView'}
@@ -79,7 +79,7 @@ def evaluation_view(config: Config) -> dict[str, Any]:
             edge = kinds.get('ResizeEdge', {}).get('scale', size)
             ratio = size / edge
             return dict(type='m3i_mm.CenterView', size=size, crop_ratio=ratio)
-    for step in _transforms(config.get('train_dataloader')):
+    for step in transforms_of(config.get('train_dataloader')):
         key = _TRAINING_SIZES.get(step['type'].split('.')[-1])
         if key in step:
             print_log(
@@ -94,8 +94,15 @@ def evaluation_view(config: Config) -> dict[str, Any]:
     )
 
 
-def _transforms(node: Any) -> Iterator[dict[str, Any]]:
-    """All transforms of all pipelines below a node of a config."""
+def transforms_of(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield everything with a type below a node of a config.
+
+    Args:
+        node (Any): A part of a config, e.g. a loader.
+
+    Yields:
+        dict: The settings of a data set, a transform ...
+    """
     children: Iterable[Any] = ()
     if isinstance(node, dict):
         children = node.values()
@@ -104,7 +111,7 @@ def _transforms(node: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(node, (list, tuple)):
         children = node
     for child in children:
-        yield from _transforms(child)
+        yield from transforms_of(child)
 
 
 def batches(

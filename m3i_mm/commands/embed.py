@@ -14,8 +14,13 @@ import numpy as np
 
 from m3i_mm.apis.feature_extractor import FeatureExtractor
 from m3i_mm.apis.images import list_images
-from m3i_mm.runs.arguments import make_parser, output_file
+from m3i_mm.runs.arguments import (
+    add_model_options,
+    make_parser,
+    output_file,
+)
 from m3i_mm.runs.explain import errors_in_one_line
+from m3i_mm.runs.run_folder import model_of
 
 __all__ = ['main']
 
@@ -31,12 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = make_parser(
         __doc__ or '',
-        'm3i embed photos --config work_dirs/mine/mine.py '
-        '--checkpoint work_dirs/mine/epoch_10.pth --out features.npz',
+        'm3i embed photos --run runs/photos --out features.npz',
     )
     parser.add_argument('images', nargs='+', help='picture, or folder of them')
-    parser.add_argument('--config', required=True, help='config of the model')
-    parser.add_argument('--checkpoint', required=True, help='its weights')
+    add_model_options(parser)
     parser.add_argument(
         '--out',
         type=output_file('.npz'),
@@ -44,15 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help='.npz file to write',
     )
     parser.add_argument(
-        '--image-size',
-        type=int,
-        help='side of the square cut from the centre (default: as the config '
-        'tests or trains)',
-    )
-    parser.add_argument(
         '--batch-size', type=int, default=32, help='(default: %(default)s)'
     )
-    parser.add_argument('--device', help='e.g. cpu (default: what there is)')
     args = parser.parse_args(arguments)
     with errors_in_one_line():
         count = _embed(args)
@@ -60,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _embed(args: Namespace) -> int:
+    config, checkpoint = model_of(args)
     extractor = FeatureExtractor(
-        args.config, args.checkpoint, args.device, args.image_size
+        config, checkpoint, args.device, args.image_size
     )
     files = [file for path in args.images for file in list_images(path)]
     columns = extractor.table(files, args.batch_size).columns

@@ -42,8 +42,10 @@ COMMANDS = {
     'test': Command('runs.cli:main_test', 'evaluate a checkpoint'),
     'embed': Command('commands.embed:main', 'write the features of pictures'),
     'predict': Command(
-        'visualization/predict.py',
-        'classify, detect or segment pictures, or find similar ones',
+        'visualization/predict.py', 'classify, detect or segment pictures'
+    ),
+    'search': Command(
+        'commands.search:main', 'find pictures by words or by a picture'
     ),
     'export': Command('export.py', 'write ONNX or torch.export'),
     'publish': Command(

@@ -6,11 +6,11 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config
-
 from m3i_mm.evaluation import evaluate_with_baselines, write_report
 from m3i_mm.runs.arguments import output_file
 from m3i_mm.runs.explain import errors_in_one_line
+from m3i_mm.runs.reading import read_config
+from m3i_mm.runs.run_folder import find_run
 
 __all__ = ['evaluate_run', 'main_report', 'report_parser']
 
@@ -47,25 +47,18 @@ def evaluate_run(folder: str | Path) -> None:
         folder (str | Path): Work folder of a run.
 
     Raises:
-        RunFolderError: If the folder has no config or no checkpoint.
+        ConfigError: If the folder has no config or no checkpoint.
     """
-    from m3i_mm.reports import RunFolderError, draw_run
+    from m3i_mm.reports import draw_run
 
     folder = Path(folder)
-    configs = sorted(folder.glob('*.py'), key=lambda f: f.stat().st_mtime)
-    last = folder / 'last_checkpoint'
-    if not configs or not last.is_file():
-        raise RunFolderError(
-            f'{folder} has no config or no last_checkpoint: --evaluate needs '
-            'the work folder of a run that saved one'
-        )
-    cfg = Config.fromfile(configs[-1])
-    checkpoint = last.read_text().strip()
+    config, checkpoint = find_run(folder)
+    cfg = read_config(config)
     results, trained = evaluate_with_baselines(cfg, checkpoint)
     write_report(
         results,
         folder / 'results.json',
-        config=configs[-1].name,
+        config=Path(config).name,
         checkpoint=checkpoint,
     )
     draw_run(cfg, trained, folder)

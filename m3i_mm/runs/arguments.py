@@ -16,7 +16,12 @@ from typing import Any
 
 from mmengine.config import DictAction
 
-__all__ = ['add_config_options', 'make_parser', 'output_file']
+__all__ = [
+    'add_config_options',
+    'add_model_options',
+    'make_parser',
+    'output_file',
+]
 
 
 def make_parser(description: str, example: str) -> ArgumentParser:
@@ -115,3 +120,24 @@ def add_config_options(
         metavar='KEY=VALUE',
         help=text,
     )
+
+
+def add_model_options(parser: ArgumentParser) -> None:
+    """Add what names a trained model, by its run or by its files.
+
+    Args:
+        parser (ArgumentParser): Gets the options; see
+            :func:`m3i_mm.runs.run_folder.model_of`.
+    """
+    parser.add_argument(
+        '--run', metavar='RUN', help='work folder of the training'
+    )
+    parser.add_argument('--config', help='in its place: config of the model')
+    parser.add_argument('--checkpoint', help='and its weights')
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        help='side of the square cut from the centre (default: as the config '
+        'tests or trains)',
+    )
+    parser.add_argument('--device', help='e.g. cpu (default: what there is)')

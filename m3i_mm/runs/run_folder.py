@@ -1,0 +1,58 @@
+"""Config and weights of a run, by its work folder."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from m3i_mm.checkpoints import find_latest
+
+from .config_check import ConfigError
+
+__all__ = ['find_run', 'model_of']
+
+
+def find_run(folder: str | Path) -> tuple[str, str]:
+    """Find the newest config and the last checkpoint of a run.
+
+    Args:
+        folder (str | Path): Work folder of a training.
+
+    Returns:
+        tuple[str, str]: Their paths.
+
+    Raises:
+        ConfigError: If the folder has no config or no checkpoint.
+        CheckpointError: If the last checkpoint is damaged.
+    """
+    folder = Path(folder)
+    configs = sorted(folder.glob('*.py'), key=lambda f: f.stat().st_mtime)
+    latest = find_latest(str(folder))
+    if not configs or latest is None:
+        lacking = 'checkpoint' if configs else 'config'
+        raise ConfigError(
+            f'{folder} has no {lacking}: it is not the work folder of a run '
+            'that saved one'
+        )
+    return str(configs[-1]), latest
+
+
+def model_of(args: Namespace) -> tuple[str, str]:
+    """Return config and checkpoint of ``add_model_options``.
+
+    Args:
+        args (Namespace): With ``run``, ``config`` and ``checkpoint``.
+
+    Returns:
+        tuple[str, str]: Their paths.
+
+    Raises:
+        ConfigError: If they are not given, or the run does not have them.
+    """
+    if args.run and not (args.config or args.checkpoint):
+        return find_run(args.run)
+    if args.run or not (args.config and args.checkpoint):
+        raise ConfigError(
+            'give --run RUN, or --config FILE and --checkpoint FILE'
+        )
+    return args.config, args.checkpoint
