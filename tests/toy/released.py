@@ -167,6 +167,20 @@ def classifier(size, classes=1000):
     }
 
 
+def inaturalist(size, classes=8142, width=64):
+    """The classifier that asks for month and place."""
+    state = classifier(size, classes)
+    for index, inputs in ((1, 4), (2, 3)):
+        prefix = f'meta_head_{index}'
+        state |= affine(f'{prefix}.0', width, inputs)
+        state |= affine(f'{prefix}.2', width)
+        for layer in (1, 2):
+            state |= affine(f'{prefix}.3.norm_fn{layer}', width)
+            state |= affine(f'{prefix}.3.w{layer}', width, width)
+    state |= affine('meta_norm', 2 * width)
+    return state | affine('meta_head', classes, 2 * width)
+
+
 def _downstream_backbone(size):
     return prefixed('backbone.', backbone(size, not size.center_feature_scale))
 
@@ -458,6 +472,7 @@ def released():
         add(f'internimage_{name}_384', classifier, size, classes=21841)
     add('internimage_h_22kto1k_640', classifier, 'h')
     add('internimage_g_22kto1k_512', classifier, 'g')
+    add('internimage_h_22ktoinat18_384', inaturalist, 'h')
     add('upernet_internimage_h_896_160k_ade20k', upernet, 'h')
     dino_names = (
         ('t_1x_coco', 't', feed_forward),

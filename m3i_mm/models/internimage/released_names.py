@@ -52,6 +52,11 @@ HEAD_PARTS = (
     'clip_projector',
     'fc_norm',
     'head',
+    # of iNaturalist
+    'meta_head_1',
+    'meta_head_2',
+    'meta_norm',
+    'meta_head',
 )
 # The name by which a file is recognised, and by which its prefix is found.
 ANCHOR = 'patch_embed.conv1.weight'
@@ -60,6 +65,7 @@ RENAMES = (
     (re.compile(r'^(?:clip\.classifier_ln|fc_norm)\.(?=\D)'), 'fc_norm.0.'),
     (re.compile(r'^clip\.classifier\.'), 'head.'),
     (re.compile(r'^head\.fc\.'), 'head.'),
+    (re.compile(r'^head\.(?=meta_)'), ''),
     # M3I's decoder of texts is what the authors kept of pre-training
     (re.compile(r'^decoders\.text\.pool\.'), 'clip_projector.'),
     (
@@ -74,6 +80,9 @@ CLASSIFIER_PREFIXES = {
     'dcnv3_head_x3': 'neck.0.',
     'clip_projector': 'neck.1.',
     'fc_norm': 'neck.1.',
+    **dict.fromkeys(
+        ('meta_head_1', 'meta_head_2', 'meta_norm', 'meta_head'), 'head.'
+    ),
 }
 
 
