@@ -24,6 +24,7 @@ from torch.utils.benchmark import timer as synchronized_time
 __all__ = [
     'Measurement',
     'add_benchmark_arguments',
+    'add_network_arguments',
     'copy_bandwidth',
     'environment',
     'markdown_table',
@@ -189,8 +190,8 @@ def write_json(path: str, device: torch.device, rows: Sequence[Any]) -> None:
     Path(path).write_text(json.dumps(content, indent=2) + '\n')
 
 
-def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that all benchmarks of InternImage have.
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which InternImage computes on what.
 
     Args:
         parser (ArgumentParser): The parser of a tool.
@@ -216,16 +217,25 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
         help='images in the batch (default: %(default)s)',
     )
     parser.add_argument(
-        '--device',
-        type=torch.device,
-        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
-        help='where to run (default: the GPU if there is one)',
-    )
-    parser.add_argument(
         '--dtype',
         choices=['float32', 'bfloat16', 'float16'],
         default='float32',
         help='of all tensors (default: %(default)s)',
+    )
+
+
+def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all benchmarks of InternImage have.
+
+    Args:
+        parser (ArgumentParser): The parser of a tool.
+    """
+    add_network_arguments(parser)
+    parser.add_argument(
+        '--device',
+        type=torch.device,
+        default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
+        help='where to run (default: the GPU if there is one)',
     )
     parser.add_argument(
         '--min-seconds',

@@ -1,4 +1,4 @@
-"""Operators: DCNv3, and a stand-in for MMCV's compiled extension.
+"""Operators: DCNv3, additions with norms, a stand-in for MMCV's extension.
 
 ``dcnv3`` is the function; the package it comes from is ``deform_conv_v3``, so
 that no module shadows it.

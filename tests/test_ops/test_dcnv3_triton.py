@@ -1,8 +1,8 @@
 """The Triton kernels: on a GPU, or interpreted where TRITON_INTERPRET=1.
 
-Without either these tests are skipped; ``test_dcnv3_interpreted.py`` runs them
-in a process of their own, because the variable must be set before Triton is
-imported.
+Without either these tests are skipped; ``test_triton_interpreted.py`` runs
+them in a process of their own, because the variable must be set before Triton
+is imported.
 """
 
 import os
@@ -18,7 +18,7 @@ from dcnv3_reference import (
     make_inputs,
 )
 
-from m3i_mm.ops import dcnv3
+from m3i_mm.ops import dcnv3, triton_launch
 from m3i_mm.ops.deform_conv_v3 import triton_backend
 
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
@@ -130,7 +130,7 @@ def test_wide_indices_give_the_same(monkeypatch):
     setting = Setting(groups=2)
     *arrays, grad_output = make_inputs(setting, size=(4, 5))
     narrow = run(arrays, grad_output, setting)
-    monkeypatch.setattr(triton_backend, '_NARROW_INDEX_LIMIT', 0)
+    monkeypatch.setattr(triton_launch, '_NARROW_INDEX_LIMIT', 0)
     torch.testing.assert_close(run(arrays, grad_output, setting), narrow)
 
 

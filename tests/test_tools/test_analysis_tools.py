@@ -32,6 +32,15 @@ def test_benchmark_backbone_says_the_share_of_dcnv3(run_tool, tmp_path):
     assert row['share of dcnv3'] > 0
 
 
+def test_count_bytes_of_a_step(run_tool):
+    output = run_tool(
+        'analysis_tools/count_bytes.py',
+        *('--archs', 'tiny', '--image-sizes', '32x32', '--dtype', 'bfloat16'),
+    ).stdout
+    assert 'InternImage tiny, 1 images of 32x32, bfloat16' in output
+    assert '| deform_conv_v3.forward_kernel | 30 |' in output
+
+
 def test_get_flops_of_a_config(run_tool):
     output = run_tool(
         'analysis_tools/get_flops.py',

@@ -53,7 +53,9 @@ class InternImage(BaseModule):
         norm_eval (bool): Keep BatchNorm layers in evaluation mode.
         with_cp (bool): Recompute the activations of each block in the
             backward pass, for less memory.
-        backend (str): Backend of the op, see :func:`m3i_mm.ops.dcnv3`.
+        backend (str): Backend of the ops, see :func:`m3i_mm.ops.dcnv3`.
+            With ``'auto'`` and ``'triton'`` norms and residual additions
+            have kernels too, on a GPU.
         init_cfg (dict, optional): With ``type='Pretrained'`` an official
             checkpoint loads as it is.
 
@@ -90,7 +92,9 @@ class InternImage(BaseModule):
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         self.num_features = self.arch.stage_channels[-1]
-        self.patch_embed = Stem(in_channels, self.arch.channels, norm_layer)
+        self.patch_embed = Stem(
+            in_channels, self.arch.channels, norm_layer, backend
+        )
         depths = self.arch.depths
         rates = torch.linspace(0, drop_path_rate, sum(depths), device='cpu')
         self.levels = nn.ModuleList(

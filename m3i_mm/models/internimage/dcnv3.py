@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from m3i_mm.models.utils.autocast import without_autocast
 from m3i_mm.models.utils.norm import build_norm
 from m3i_mm.ops import dcnv3
 from m3i_mm.registry import MODELS
@@ -99,8 +100,13 @@ class DCNv3(nn.Module):
                 padding=(dw_kernel_size - 1) // 2,
                 groups=channels,
             ),
-            build_norm(channels, norm_layer, input_format='channels_first'),
-            nn.GELU(),
+            build_norm(
+                channels,
+                norm_layer,
+                input_format='channels_first',
+                gelu=True,
+                backend=backend,
+            ),
         )
         self.offset = nn.Linear(channels, points * 2)
         self.mask = nn.Linear(channels, points)
@@ -149,22 +155,29 @@ class DCNv3(nn.Module):
             backend=self.backend,
         )
         if self.center_feature_scale:
-            gate = self._center_gate(guide)
-            center = projected[:, :: self.stride, :: self.stride]
-            out = out * (1 - gate) + center * gate
+            out = self._mix_center(out, projected, guide)
         return self.output_proj(out)
 
     def _normalise(self, logits: Tensor, dtype: torch.dtype) -> Tensor:
         """Softmax over the points of each group, in float32 or wider."""
         logits = logits.unflatten(-1, (self.groups, -1))
-        wide = torch.promote_types(logits.dtype, torch.float32)
-        return logits.softmax(-1, dtype=wide).flatten(-2).to(dtype)
+        # the kernels of half precision work in float32: autocast would copy
+        with without_autocast(logits):
+            return logits.softmax(-1).flatten(-2).to(dtype)
 
-    def _center_gate(self, guide: Tensor) -> Tensor:
-        """Gate of the centre for each channel, (B, Ho, Wo, C)."""
+    def _mix_center(
+        self, sampled: Tensor, projected: Tensor, guide: Tensor
+    ) -> Tensor:
+        """Blend in the central pixel, by a gate for each group."""
         gate = F.linear(
             guide,
             self.center_feature_scale_proj_weight,
             self.center_feature_scale_proj_bias,
         ).sigmoid()
-        return gate.repeat_interleave(self.channels // self.groups, dim=-1)
+        center = projected[:, :: self.stride, :: self.stride]
+        mixed = torch.lerp(
+            sampled.unflatten(-1, (self.groups, -1)),
+            center.unflatten(-1, (self.groups, -1)),
+            gate.unsqueeze(-1),
+        )
+        return mixed.flatten(-2)

@@ -7,14 +7,18 @@ follows from the size of the network: T normalises the input of a branch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import cast
 
 import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
+from m3i_mm.models.utils.autocast import autocast_dtype, cast_parameters
 from m3i_mm.models.utils.norm import build_norm
 from m3i_mm.models.utils.recompute import recomputed
+from m3i_mm.ops.add_norm import Norm, add_norm
 
 from .archs import InternImageArch
 from .dcnv3 import DCNv3
@@ -29,20 +33,27 @@ class Stem(nn.Module):
         in_channels (int): Channels of the image.
         channels (int): Output channels C.
         norm_layer (str): ``'LN'`` or ``'BN'``.
+        backend (str): Backend of the ops.
     """
 
     def __init__(
-        self, in_channels: int, channels: int, norm_layer: str
+        self, in_channels: int, channels: int, norm_layer: str, backend: str
     ) -> None:
         super().__init__()
         hidden = channels // 2
         self.conv1 = nn.Conv2d(in_channels, hidden, 3, stride=2, padding=1)
         self.norm1 = build_norm(
-            hidden, norm_layer, 'channels_first', 'channels_first'
+            hidden,
+            norm_layer,
+            'channels_first',
+            'channels_first',
+            gelu=True,
+            backend=backend,
         )
-        self.act = nn.GELU()
         self.conv2 = nn.Conv2d(hidden, channels, 3, stride=2, padding=1)
-        self.norm2 = build_norm(channels, norm_layer, 'channels_first')
+        self.norm2 = build_norm(
+            channels, norm_layer, 'channels_first', backend=backend
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """Embed the image.
@@ -53,8 +64,11 @@ class Stem(nn.Module):
         Returns:
             Tensor: (B, ceil(H/4), ceil(W/4), C).
         """
-        x = self.act(self.norm1(self.conv1(image)))
-        return self.norm2(self.conv2(x))
+        # the layout of all that follows, while there are few channels
+        image = image.contiguous(memory_format=torch.channels_last)
+        with cast_parameters(self, image):
+            x = self.norm1(self.conv1(image))
+            return self.norm2(self.conv2(x))
 
 
 class Downsample(nn.Module):
@@ -63,14 +77,17 @@ class Downsample(nn.Module):
     Args:
         channels (int): Input channels C.
         norm_layer (str): ``'LN'`` or ``'BN'``.
+        backend (str): Backend of the ops.
     """
 
-    def __init__(self, channels: int, norm_layer: str) -> None:
+    def __init__(self, channels: int, norm_layer: str, backend: str) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
             channels, 2 * channels, 3, stride=2, padding=1, bias=False
         )
-        self.norm = build_norm(2 * channels, norm_layer, 'channels_first')
+        self.norm = build_norm(
+            2 * channels, norm_layer, 'channels_first', backend=backend
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Downsample.
@@ -120,7 +137,7 @@ class Block(nn.Module):
         drop_path (float): Probability to leave a branch out, in training.
         norm_layer (str): Norm inside DCNv3, ``'LN'`` or ``'BN'``.
         with_cp (bool): Recompute activations in the backward pass.
-        backend (str): Backend of the DCNv3 op.
+        backend (str): Backend of the ops.
     """
 
     def __init__(
@@ -136,6 +153,7 @@ class Block(nn.Module):
         super().__init__()
         self.post_norm = arch.post_norm
         self.with_cp = with_cp
+        self.backend = backend
         self.norm1 = build_norm(channels)
         self.dcn = DCNv3(
             channels,
@@ -175,27 +193,45 @@ class Block(nn.Module):
         return recomputed(self, self._forward, x)
 
     def _forward(self, x: Tensor) -> Tensor:
-        x = x + self._branch(
-            x, self.dcn, self.norm1, self.res_post_norm1, self.gamma1
-        )
-        return x + self._branch(
-            x, self.mlp, self.norm2, self.res_post_norm2, self.gamma2
-        )
+        before1, after1 = self._norms(self.norm1, self.res_post_norm1)
+        before2, after2 = self._norms(self.norm2, self.res_post_norm2)
+        add = partial(add_norm, backend=self.backend)
+        dtype = autocast_dtype(x)
+        with cast_parameters(self, x):
+            x, out = add(x, norm=before1, dtype=dtype)
+            x, out = add(
+                x,
+                self.dcn(out),
+                after1,
+                self.gamma1,
+                self._keep(x),
+                before2,
+                dtype,
+            )
+            x, _ = add(x, self.mlp(out), after2, self.gamma2, self._keep(x))
+        return x
 
-    def _branch(
-        self,
-        x: Tensor,
-        layer: nn.Module,
-        norm: nn.Module,
-        res_post_norm: nn.Module | None,
-        gamma: Tensor | None,
-    ) -> Tensor:
-        out = norm(layer(x)) if self.post_norm else layer(norm(x))
-        if res_post_norm is not None:
-            out = res_post_norm(out)
-        if gamma is not None:
-            out = gamma * out
-        return self.drop_path(out)
+    def _norms(
+        self, norm: nn.Module, res_post_norm: nn.Module | None
+    ) -> tuple[Norm | None, Norm | None]:
+        """Return the norms of a branch's input and output."""
+        if self.post_norm:
+            return None, _parameters_of(norm)
+        return _parameters_of(norm), _parameters_of(res_post_norm)
+
+    def _keep(self, x: Tensor) -> Tensor | None:
+        """Draw the factor of each sample, (B,)."""
+        if not (self.drop_path.training and self.drop_path.drop_prob):
+            return None
+        return self.drop_path(x.new_ones(len(x)))
+
+
+def _parameters_of(norm: nn.Module | None) -> Norm | None:
+    """Return what a norm of ``build_norm`` multiplies and adds."""
+    if norm is None:
+        return None
+    (layer,) = cast(Iterable[nn.LayerNorm], norm)
+    return Norm.of(layer)
 
 
 class Stage(nn.Module):
@@ -207,7 +243,7 @@ class Stage(nn.Module):
         drop_path (Sequence[float]): Rate of each block.
         norm_layer (str): Norm of stem, downsampling and DCNv3.
         with_cp (bool): Recompute activations in the backward pass.
-        backend (str): Backend of the DCNv3 op.
+        backend (str): Backend of the ops.
     """
 
     def __init__(
@@ -241,7 +277,7 @@ class Stage(nn.Module):
             self.norm = build_norm(channels)
         self.downsample: nn.Module | None = None
         if index < 3:
-            self.downsample = Downsample(channels, norm_layer)
+            self.downsample = Downsample(channels, norm_layer, backend)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Run the blocks.

@@ -11,9 +11,19 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from m3i_mm.ops.add_norm import Norm, layer_norm
 from m3i_mm.registry import MODELS
 
-__all__ = ['BatchNorm', 'ToChannelsFirst', 'ToChannelsLast', 'build_norm']
+from .autocast import autocast_dtype
+
+__all__ = [
+    'BatchNorm',
+    'LayerNorm',
+    'LayerNormGELU',
+    'ToChannelsFirst',
+    'ToChannelsLast',
+    'build_norm',
+]
 
 LAYER_NORM_EPS = 1e-6
 
@@ -27,6 +37,46 @@ class BatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Accept any number of dimensions, as SyncBN does."""
+
+
+class LayerNorm(nn.LayerNorm):
+    """Layer normalisation that takes half precision as it comes.
+
+    Args:
+        channels (int): Number of channels C.
+        backend (str): See :func:`m3i_mm.ops.add_norm.add_norm`.
+    """
+
+    def __init__(self, channels: int, backend: str = 'auto') -> None:
+        super().__init__(channels, eps=LAYER_NORM_EPS)
+        self.backend = backend
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise over the channels.
+
+        Args:
+            x (Tensor): (B, ..., C).
+
+        Returns:
+            Tensor: (B, ..., C), under autocast in float32.
+        """
+        return layer_norm(x, Norm.of(self), backend=self.backend)
+
+
+class LayerNormGELU(LayerNorm):
+    """Layer normalisation and GELU, in front of a matrix product."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise over the channels and apply the GELU.
+
+        Args:
+            x (Tensor): (B, ..., C).
+
+        Returns:
+            Tensor: (B, ..., C), under autocast in its dtype.
+        """
+        dtype = autocast_dtype(x)
+        return layer_norm(x, Norm.of(self), True, dtype, self.backend)
 
 
 class ToChannelsFirst(nn.Module):
@@ -64,6 +114,8 @@ def build_norm(
     norm_layer: str = 'LN',
     input_format: str = 'channels_last',
     output_format: str = 'channels_last',
+    gelu: bool = False,
+    backend: str = 'auto',
 ) -> nn.Sequential:
     """Build a normalisation with the changes of layout that it needs.
 
@@ -72,6 +124,8 @@ def build_norm(
         norm_layer (str): ``'LN'`` (over C, eps 1e-6) or ``'BN'``.
         input_format (str): ``'channels_first'`` or ``'channels_last'``.
         output_format (str): ``'channels_first'`` or ``'channels_last'``.
+        gelu (bool): Whether a GELU follows.
+        backend (str): See :func:`m3i_mm.ops.add_norm.add_norm`.
 
     Returns:
         nn.Sequential: The normalisation with permutations around it.
@@ -79,11 +133,13 @@ def build_norm(
     Raises:
         ValueError: If ``norm_layer`` is unknown.
     """
+    norm: list[nn.Module]
     if norm_layer == 'LN':
-        norm: nn.Module = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        norm_class = LayerNormGELU if gelu else LayerNorm
+        norm = [norm_class(channels, backend)]
         layout = 'channels_last'
     elif norm_layer == 'BN':
-        norm = nn.BatchNorm2d(channels)
+        norm = [nn.BatchNorm2d(channels), *([nn.GELU()] if gelu else [])]
         layout = 'channels_first'
     else:
         raise ValueError(
@@ -96,7 +152,7 @@ def build_norm(
     layers: list[nn.Module] = []
     if input_format != layout:
         layers.append(change[layout]())
-    layers.append(norm)
+    layers.extend(norm)
     if output_format != layout:
         layers.append(change[output_format]())
     return nn.Sequential(*layers)

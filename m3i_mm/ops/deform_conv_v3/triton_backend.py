@@ -16,10 +16,7 @@ with ``warn_only``.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import warnings
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -27,12 +24,15 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from m3i_mm.ops.triton_launch import (
+    launch,
+    needs_wide_index,
+    unavailable_reason,
+)
+
 from .geometry import Geometry
 
 __all__ = ['run', 'unavailable_reason']
-
-# Elements that 32-bit indices serve, with room for the last block's excess.
-_NARROW_INDEX_LIMIT = 2**30
 
 # Values per program and warps of each kernel. They follow from the compiled
 # code, not from a trial of several at the first step, which would stall it
@@ -40,22 +40,6 @@ _NARROW_INDEX_LIMIT = 2**30
 # warps per multiprocessor and no barrier, of the backward kernels this one
 # has the fewest instructions.
 _TILES_AND_WARPS = {'forward_kernel': (1024, 4), 'backward_kernel': (2048, 4)}
-
-
-def unavailable_reason(device: torch.device) -> str | None:
-    """Return why the kernels cannot run on ``device``, or None."""
-    if find_spec('triton') is None:
-        return 'triton is not installed'
-    if device.type != 'cuda' and not (
-        device.type == 'cpu' and _is_interpreted()
-    ):
-        return f'its kernels need a GPU, the tensors are on {device.type}'
-    return None
-
-
-def _is_interpreted() -> bool:
-    """Whether kernels run in Triton's interpreter, on the CPU."""
-    return os.environ.get('TRITON_INTERPRET') == '1'
 
 
 def run(
@@ -305,27 +289,19 @@ def _launch(
         GROUPS=geometry.groups,
         GROUP_CHANNELS=group_channels,
         BLOCK_CHANNELS=block_channels,
-        WIDE_INDEX=max(t.numel() for t in tensors) >= _NARROW_INDEX_LIMIT,
+        WIDE_INDEX=needs_wide_index(*tensors),
         COMPUTE=tl.float64 if input.dtype == torch.float64 else tl.float32,
         TILE=tile,
     )
-
-    grid = (cdiv(row_count, max(1, tile // block_channels)),)
-    with _on_device(input.device):
-        getattr(kernels, name)[grid](
-            *tensors,
-            row_count,
-            height,
-            width,
-            *mask.shape[1:3],
-            **constants,
-            **switches,
-            num_warps=warps,
-        )
-
-
-def _on_device(device: torch.device) -> contextlib.AbstractContextManager:
-    """Triton launches on the current device, whatever the tensors are on."""
-    if device.type == 'cuda':
-        return torch.cuda.device(device)
-    return contextlib.nullcontext()
+    launch(
+        getattr(kernels, name),
+        cdiv(row_count, max(1, tile // block_channels)),
+        tensors,
+        row_count,
+        height,
+        width,
+        *mask.shape[1:3],
+        **constants,
+        **switches,
+        num_warps=warps,
+    )

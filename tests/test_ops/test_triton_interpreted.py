@@ -30,8 +30,16 @@ def run_without_gpu(*command, **environment):
     )
 
 
-def test_kernels_are_right_in_the_interpreter():
-    tests = FOLDER / 'test_dcnv3_triton.py'
+@pytest.mark.parametrize(
+    'tests',
+    [
+        'test_ops/test_dcnv3_triton.py',
+        'test_ops/test_add_norm.py',
+        'test_models/test_internimage/test_fused_block.py',
+    ],
+)
+def test_kernels_are_right_in_the_interpreter(tests):
+    tests = FOLDER.parent / tests
     result = run_without_gpu(
         *('-m', 'pytest', '-q', '-m', 'not gpu', str(tests)),
         TRITON_INTERPRET='1',
@@ -55,3 +63,16 @@ def test_kernels_compile_and_load_whole_vectors(architecture):
     # additions without vectors before Hopper
     vector = 'v4.' if architecture == '90' else ''
     assert f'atom.global.gpu.relaxed.add.{vector}f32' in backward
+
+
+@pytest.mark.parametrize('architecture', ['80', '90'])
+def test_norms_compile_without_spills(architecture):
+    result = run_without_gpu(
+        str(FOLDER / 'compile_add_norm_kernels.py'),
+        *(architecture, '112', '2560'),
+        TRITON_INTERPRET='0',
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert len(rows) == 20
+    assert all(spilled == '0' for *_, spilled in rows), result.stdout

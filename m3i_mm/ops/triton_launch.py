@@ -1,0 +1,113 @@
+"""Launching Triton kernels, and watching the launches.
+
+Every kernel of the package starts here, so that one place knows where they
+run, and a tool that counts can stand in for the device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ['launch', 'needs_wide_index', 'observe', 'unavailable_reason']
+
+Observer = Callable[[str, list[Tensor]], None]
+
+# Elements that 32-bit indices serve, with room for the last block's excess.
+_NARROW_INDEX_LIMIT = 2**30
+
+_observers: list[Observer] = []
+
+
+def unavailable_reason(device: torch.device) -> str | None:
+    """Return why no kernel can run on ``device``, or None."""
+    if _observers:
+        return None
+    if not _is_installed():
+        return 'triton is not installed'
+    if device.type != 'cuda' and not (
+        device.type == 'cpu' and _is_interpreted()
+    ):
+        return f'its kernels need a GPU, the tensors are on {device.type}'
+    return None
+
+
+@functools.cache
+def _is_installed() -> bool:
+    return find_spec('triton') is not None
+
+
+def _is_interpreted() -> bool:
+    """Whether kernels run in Triton's interpreter, on the CPU."""
+    return os.environ.get('TRITON_INTERPRET') == '1'
+
+
+def needs_wide_index(*tensors: Tensor) -> bool:
+    """Whether some element lies beyond what 32-bit indices reach."""
+    return max(t.numel() for t in tensors) >= _NARROW_INDEX_LIMIT
+
+
+def launch(
+    kernel: Any,
+    programs: int,
+    tensors: tuple[Tensor | None, ...],
+    *scalars: float,
+    **constants: Any,
+) -> None:
+    """Start a kernel on the device of its tensors.
+
+    Args:
+        kernel (Any): Kernel whose first arguments are the tensors.
+        programs (int): Size of the one-dimensional grid.
+        tensors (tuple[Tensor]): What it reads and writes; None for what a
+            variant of the kernel does without.
+        *scalars (float): The numbers after the tensors.
+        **constants: What it is compiled for, and ``num_warps``.
+    """
+    present = [tensor for tensor in tensors if tensor is not None]
+    if _observers:
+        for observer in _observers:
+            observer(_name(kernel), present)
+        return
+    with _on_device(present[0].device):
+        kernel[(programs,)](*tensors, *scalars, **constants)
+
+
+@contextlib.contextmanager
+def observe(observer: Observer) -> Iterator[None]:
+    """Call ``observer`` instead of any kernel, on any device.
+
+    The outputs stay as they were allocated, so this is for tensors without
+    data (``FakeTensorMode``).
+
+    Args:
+        observer (Callable): Takes the kernel's name and its tensors.
+
+    Yields:
+        None: While kernels are not run.
+    """
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
+
+
+def _name(kernel: Any) -> str:
+    """Return the operator of a kernel and the kernel's own name."""
+    operator = kernel.fn.__module__.split('.')[-2]
+    return f'{operator}.{kernel.fn.__name__}'
+
+
+def _on_device(device: torch.device) -> contextlib.AbstractContextManager:
+    """Triton launches on the current device, whatever the tensors are on."""
+    if device.type == 'cuda':
+        return torch.cuda.device(device)
+    return contextlib.nullcontext()

@@ -1,0 +1,42 @@
+"""Count what a training step of InternImage reads and writes on a GPU.
+
+Needs no GPU and computes nothing; see m3i_mm.benchmarks.traffic for what
+counts. Prints a table in Markdown, the largest operators first.
+"""
+
+import argparse
+
+import torch
+
+from m3i_mm.benchmarks.measure import add_network_arguments, markdown_table
+from m3i_mm.benchmarks.traffic import COLUMNS, table_rows, traffic_of_step
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_network_arguments(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Count and print."""
+    args = parse_args()
+    for arch in args.archs:
+        for size in args.image_sizes:
+            traffic = traffic_of_step(
+                arch, size, args.batch_size, getattr(torch, args.dtype)
+            )
+            height, width = size
+            print(
+                f'InternImage {arch}, {args.batch_size} images of '
+                f'{height}x{width}, {args.dtype}'
+            )
+            print(markdown_table(table_rows(traffic), COLUMNS))
+
+
+if __name__ == '__main__':
+    main()
