@@ -58,6 +58,13 @@ def parse_args() -> argparse.Namespace:
         default=18,
         help='ONNX operator set (default: %(default)s)',
     )
+    parser.add_argument(
+        '--no-grid-sample',
+        dest='grid_sample',
+        action='store_false',
+        help='gather pixels instead, for runtimes (TensorRT) that compute '
+        'GridSample wrongly or not at all; larger and slower',
+    )
     add_config_options(parser)
     return parser.parse_args()
 
@@ -69,7 +76,9 @@ def main() -> None:
     config = read_config(args.config, args.cfg_options)
     model = build_part(config, args.part, args.checkpoint)
     height, width = args.image_size
-    export_model(model, args.out, (height, width), args.opset)
+    export_model(
+        model, args.out, (height, width), args.opset, args.grid_sample
+    )
     print(f'Written to {args.out}')
     if args.out.endswith('.onnx'):
         sizes = [(height, width), (height + 32, width + 64)]

@@ -84,6 +84,7 @@ def export_model(
     path: str,
     image_size: tuple[int, int] = (224, 224),
     opset: int = 18,
+    grid_sample: bool = True,
 ) -> None:
     """Write a model as ONNX or as an exported program of PyTorch.
 
@@ -92,27 +93,32 @@ def export_model(
         path (str): File to write, ``.onnx`` or ``.pt2``.
         image_size (tuple[int, int]): See :func:`trace`.
         opset (int): ONNX operator set.
+        grid_sample (bool): See :func:`trace`.
 
     Raises:
         ValueError: If the file ends in neither ``.onnx`` nor ``.pt2``.
     """
     if not path.endswith(('.onnx', '.pt2')):
         raise ValueError(f'{path} must end in .onnx or .pt2')
-    write_program(trace(model, image_size), path, opset)
+    write_program(trace(model, image_size, grid_sample), path, opset)
 
 
-def trace(model: nn.Module, image_size: tuple[int, int]) -> ExportedProgram:
+def trace(
+    model: nn.Module, image_size: tuple[int, int], grid_sample: bool = True
+) -> ExportedProgram:
     """Trace a model for any batch and image size.
 
     Args:
-        model (nn.Module): Takes images (B, 3, H, W). Its DCNv3 layers are
-            traced with the ``torch`` backend, which both formats can express.
+        model (nn.Module): Takes images (B, 3, H, W).
         image_size (tuple[int, int]): Height and width of the example.
+        grid_sample (bool): Whether DCNv3 becomes GridSample (the ``torch``
+            backend); False takes Gather (``gather``), for runtimes that
+            compute GridSample wrongly or not at all. Defaults to True.
 
     Returns:
         ExportedProgram: With one input, ``images``.
     """
-    with _torch_backend(model):
+    with _backend(model, 'torch' if grid_sample else 'gather'):
         return torch.export.export(
             _Exported(model).eval(),
             (torch.randn(2, 3, *image_size),),
@@ -122,12 +128,12 @@ def trace(model: nn.Module, image_size: tuple[int, int]) -> ExportedProgram:
 
 
 @contextmanager
-def _torch_backend(model: nn.Module) -> Iterator[None]:
+def _backend(model: nn.Module, name: str) -> Iterator[None]:
     layers = [m for m in model.modules() if isinstance(m, DCNv3)]
     backends = [layer.backend for layer in layers]
     try:
         for layer in layers:
-            layer.backend = 'torch'
+            layer.backend = name
         yield
     finally:
         for layer, backend in zip(layers, backends, strict=True):

@@ -202,14 +202,16 @@ def hub(folder, tmp_path, monkeypatch):
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     endpoint = f'http://127.0.0.1:{server.server_port}'
+    template = endpoint + '/{repo_id}/resolve/{revision}/{filename}'
     constants = huggingface_hub.constants
     monkeypatch.setattr(constants, 'ENDPOINT', endpoint)
-    monkeypatch.setattr(
-        constants,
-        'HUGGINGFACE_CO_URL_TEMPLATE',
-        endpoint + '/{repo_id}/resolve/{revision}/{filename}',
-    )
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
+    name = 'HUGGINGFACE_CO_URL_TEMPLATE'
+    monkeypatch.setattr(constants, name, template)
+    # huggingface_hub below 1 has it here, too
+    monkeypatch.setattr(
+        huggingface_hub.file_download, name, template, raising=False
+    )
     yield tmp_path / 'cache'
     server.shutdown()
     server.server_close()

@@ -67,11 +67,12 @@ def test_equals_official_outputs_and_gradients(fixture_cases, index):
         torch.testing.assert_close(grad, expected, rtol=1e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize('backend', ['torch', 'gather'])
 @pytest.mark.parametrize('setting', SETTINGS, ids=str)
-def test_equals_loops(setting):
+def test_equals_loops(setting, backend):
     *arrays, grad_output = make_inputs(setting)
     inputs = tensors_of(arrays)
-    output = dcnv3(*inputs, *setting)
+    output = dcnv3(*inputs, *setting, backend=backend)
     expected = torch.from_numpy(dcnv3_loops(*arrays, setting))
     torch.testing.assert_close(output, expected, rtol=1e-10, atol=1e-10)
     grads = torch.autograd.grad(output, inputs, torch.from_numpy(grad_output))

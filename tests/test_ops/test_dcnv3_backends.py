@@ -121,7 +121,7 @@ def test_auto_says_once_what_it_chose(monkeypatch):
 
 def test_auto_prefers_triton_then_compiled_ones(monkeypatch):
     order = []
-    for name in ('triton', 'official', 'mmcv', 'torch'):
+    for name in ('triton', 'official', 'mmcv', 'torch', 'gather'):
         monkeypatch.setattr(
             backends.BACKENDS[name], 'unavailable_reason', lambda device: None
         )
@@ -131,7 +131,7 @@ def test_auto_prefers_triton_then_compiled_ones(monkeypatch):
         monkeypatch.setattr(
             backends.BACKENDS[name], 'unavailable_reason', lambda device: 'no'
         )
-    assert order == ['triton', 'official', 'mmcv', 'torch']
+    assert order == ['triton', 'official', 'mmcv', 'torch', 'gather']
 
 
 def test_auto_is_deterministic_when_asked(monkeypatch):

@@ -12,16 +12,23 @@ from types import ModuleType
 import torch
 from mmengine.logging import print_log
 
-from . import mmcv_backend, official_backend, torch_backend, triton_backend
+from . import (
+    gather_backend,
+    mmcv_backend,
+    official_backend,
+    torch_backend,
+    triton_backend,
+)
 
 __all__ = ['BACKENDS', 'available_backends', 'select_backend']
 
 BACKENDS: dict[str, ModuleType] = {
-    # in the order in which `auto` prefers them
+    # in the order in which `auto` prefers them; the last two run everywhere
     'triton': triton_backend,
     'official': official_backend,
     'mmcv': mmcv_backend,
     'torch': torch_backend,
+    'gather': gather_backend,
 }
 
 _announced: set[tuple[str, str]] = set()

@@ -67,8 +67,9 @@ def dcnv3(
         remove_center (bool): Whether to leave out the central point of an
             odd kernel. Defaults to False.
         backend (str): ``'torch'`` (any device), ``'triton'``, ``'mmcv'``,
-            ``'official'`` (GPUs) or ``'auto'``, which takes the fastest that
-            is available and logs it once. Defaults to 'auto'.
+            ``'official'`` (GPUs), ``'gather'`` (any device, for export) or
+            ``'auto'``, which takes the fastest that is available and logs it
+            once. Defaults to 'auto'.
 
     Returns:
         Tensor: Features of shape (N, Ho, Wo, C) in the dtype of ``input``,

@@ -28,7 +28,7 @@ from .deterministic_gradient import deterministic_gradients
 from .geometry import Geometry
 from .grid_sample import from_maps, prepare, sample, sample_and_sum, to_maps
 
-__all__ = ['run', 'unavailable_reason']
+__all__ = ['neighbours', 'run', 'unavailable_reason']
 
 grid_sampler_2d_backward = torch.ops.aten.grid_sampler_2d_backward
 
@@ -146,8 +146,8 @@ def _forward(
     )
     output = table.new_zeros(len(x), channels)
     for block in _blocks(len(x), geometry.taps * channels, input.device):
-        columns = _neighbours(x[block], width, index)
-        for row, row_weight in _neighbours(y[block], height, index):
+        columns = neighbours(x[block], width, index)
+        for row, row_weight in neighbours(y[block], height, index):
             start = first[block] + row * (width * groups)
             row_weight = row_weight * weights[block]
             for column, column_weight in columns:
@@ -160,12 +160,19 @@ def _forward(
     return output.view(*mask.shape[:4], channels)
 
 
-def _neighbours(
+def neighbours(
     location: Tensor, size: int, dtype: torch.dtype
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Return index and weight of the pixels below and above a location.
 
-    A pixel that does not exist has weight zero and the index of one that does.
+    Args:
+        location (Tensor): Along one axis, in pixels, of any shape.
+        size (int): Number of pixels.
+        dtype (torch.dtype): Of the indices.
+
+    Returns:
+        tuple: Index and weight of both. A pixel that does not exist has
+        weight zero and the index of one that does.
     """
     low = location.floor()
     fraction = location - low
