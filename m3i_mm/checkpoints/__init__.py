@@ -5,6 +5,7 @@
 ``folders``     those that many processes wrote at once
 ``addresses``   downloads, and the names of the libraries' zoos
 ``released``    the files of InternImage's authors: address, config, numbers
+``comparing``   names and shapes that are wanted with those that are given
 ``fitting``     whether a file fits a model: one comparison, one message
 ``loading``     into a model; ``init_cfg`` of every backbone
 ``latest``      the checkpoint from which a run continues

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from m3i_mm.version import __version__
 
+from .comparing import compare
 from .errors import CheckpointError, errors_about
-from .fitting import compare, weights_of
+from .fitting import weights_of
 from .reading import read_checkpoint
 
 __all__ = ['FORMATS', 'PARTS', 'average_checkpoints', 'extract', 'publish']

@@ -17,8 +17,9 @@ import timm
 from timm.models._hub import save_for_hf
 from torch import Tensor
 
+from m3i_mm.checkpoints.comparing import compare
 from m3i_mm.checkpoints.errors import CheckpointError
-from m3i_mm.checkpoints.fitting import compare, weights_of
+from m3i_mm.checkpoints.fitting import weights_of
 from m3i_mm.checkpoints.publishing import extract
 from m3i_mm.checkpoints.reading import read_checkpoint
 from m3i_mm.checkpoints.recorded import recorded_config

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from m3i_mm.checkpoints import CheckpointError
-from m3i_mm.checkpoints.fitting import compare, fit_weights, weights_of
+from m3i_mm.checkpoints.comparing import compare
+from m3i_mm.checkpoints.fitting import fit_weights, weights_of
 
 pytestmark = pytest.mark.openmmlab
 

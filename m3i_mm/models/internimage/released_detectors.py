@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from m3i_mm.checkpoints.comparing import compare
 from m3i_mm.checkpoints.errors import CheckpointError
-from m3i_mm.checkpoints.fitting import compare, weights_of
+from m3i_mm.checkpoints.fitting import weights_of
 
 __all__ = ['adapt_to_model', 'check_names', 'convert_downstream']
 

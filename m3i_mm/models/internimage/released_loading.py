@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from m3i_mm.checkpoints.comparing import compare
 from m3i_mm.checkpoints.errors import CheckpointError
-from m3i_mm.checkpoints.fitting import compare
 
 from .released_names import (
     ANCHOR,
