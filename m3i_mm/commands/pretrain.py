@@ -8,6 +8,7 @@ said, and written to a config in the work folder.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,12 +20,15 @@ from m3i_mm.runs.arguments import add_config_options, make_parser
 from m3i_mm.runs.cli import main_train
 from m3i_mm.runs.config_check import ConfigError
 from m3i_mm.runs.explain import errors_in_one_line
+from m3i_mm.runs.next_steps import downstream_configs
 from m3i_mm.runs.recipe import (
     TARGETS,
+    Plan,
     model_names,
     plan_pretraining,
     write_recipe,
 )
+from m3i_mm.runs.run_folder import find_run
 from m3i_mm.runs.survey import survey
 
 __all__ = ['main', 'pretrain']
@@ -93,7 +97,7 @@ def pretrain(
     if check_only:
         return None
     _train(arguments, devices)
-    return _hand_over(folder, config)
+    return _hand_over(folder, plan, paths[0])
 
 
 def _train(arguments: list[str], devices: int) -> None:
@@ -108,20 +112,29 @@ def _train(arguments: list[str], devices: int) -> None:
         raise SystemExit(raise_on)
 
 
-def _hand_over(folder: Path, config: Path) -> Path:
+def _hand_over(folder: Path, plan: Plan, photos: str) -> Path:
     """Write the backbone and say what can be done with it."""
-    last = (folder / 'last_checkpoint').read_text(encoding='utf-8').strip()
+    _, last = find_run(folder)
     backbone = Path(publish(last, str(folder / 'backbone.pth')))
-    print(
-        f'\nbackbone: {backbone}\nnext:\n'
-        f'  m3i embed PHOTOS --config {config} --checkpoint {last} '
-        '--out features.npz\n'
-        f'  m3i predict PHOTO --config {config} --checkpoint {last} '
-        '--gallery PHOTOS --out similar\n'
-        f'  m3i train CONFIG --backbone {folder} --data FOLDER\n'
-        'm3i configs lists CONFIGs; its backbone has to be the one that was '
-        'pre-trained'
-    )
+    run, where = shlex.quote(str(folder)), shlex.quote(photos)
+    steps = {
+        'the pictures that are most like one': (
+            f'm3i search {where} --run {run} --like PICTURE'
+        ),
+        'features of pictures': (
+            f'm3i embed {where} --run {run} --out features.npz'
+        ),
+    }
+    if 'text' in plan.targets:
+        steps['the pictures that words describe'] = (
+            f"m3i search {where} --run {run} --words 'WORDS'"
+        )
+    for task, config in downstream_configs(plan.model).items():
+        steps[f'{task} on the data in FOLDER'] = (
+            f'm3i train {config} --backbone {run} --data FOLDER'
+        )
+    listed = (f'  # {what}\n  {command}' for what, command in steps.items())
+    print('\n'.join([f'\nbackbone: {backbone}', 'next:', *listed]))
     return backbone
 
 

@@ -89,8 +89,7 @@ def plan_pretraining(
     names = model_names()
     gpu = torch.cuda.is_available()
     if model is None:
-        small = [name for name in names if name.startswith('resnet18')]
-        model = 'vit-small-p16' if gpu or not small else small[0]
+        model = 'vit-small-p16' if gpu else 'resnet18_emoji'
     if model not in names:
         raise ConfigError(
             f'there is no model {model!r}.{near_names(model, names)} All: '

@@ -1,7 +1,7 @@
 # The same with the 94 subgroups as classes, evaluated as LVIS
 _base_ = [
-    './_base_/backbone.py',
-    './_base_/models/mask-rcnn.py',
+    '../../../configs/_base_/models/resnet18-half.py',
+    '../../../configs/_base_/models/mask-rcnn-64_fpn.py',
     './_base_/long-tail_scenes.py',
     './_base_/schedule_4e.py',
     './_base_/detection_runtime.py',
@@ -9,7 +9,7 @@ _base_ = [
 
 num_classes = 94
 model = dict(
-    backbone=_base_.backbone,
+    backbone=dict(_base_.backbone, _delete_=True),
     neck=dict(in_channels=_base_.channels),
     roi_head=dict(
         bbox_head=dict(num_classes=num_classes),

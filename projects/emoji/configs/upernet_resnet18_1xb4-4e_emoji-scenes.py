@@ -1,30 +1,19 @@
 # UPerNet at a size for scenes of 256 px and two CPU cores
 _base_ = [
-    './_base_/backbone.py',
-    'mmseg::_base_/models/upernet_r50.py',
+    '../../../configs/_base_/models/resnet18-half.py',
+    '../../../configs/_base_/models/upernet-64.py',
     './_base_/semantic_scenes.py',
     './_base_/schedule_4e.py',
     'mmseg::_base_/default_runtime.py',
 ]
 
-norm_cfg = dict(type='BN', requires_grad=True)
 num_classes = 9
 model = dict(
-    pretrained=None,
     data_preprocessor=dict(size=_base_.scale),
-    backbone=_base_.backbone,
-    decode_head=dict(
-        in_channels=_base_.channels,
-        in_index=[0, 1, 2],
-        channels=64,
-        num_classes=num_classes,
-        norm_cfg=norm_cfg,
-    ),
+    backbone=dict(_base_.backbone, _delete_=True),
+    decode_head=dict(in_channels=_base_.channels, num_classes=num_classes),
     auxiliary_head=dict(
-        in_channels=_base_.channels[-1],
-        channels=64,
-        num_classes=num_classes,
-        norm_cfg=norm_cfg,
+        in_channels=_base_.channels[-1], num_classes=num_classes
     ),
 )
 train_dataloader = dict(sampler=dict(type='DefaultSampler', shuffle=True))

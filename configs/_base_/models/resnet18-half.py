@@ -3,7 +3,6 @@
 # starts from random weights.
 channels = [32, 64, 128]
 backbone = dict(
-    _delete_=True,
     type='mmpretrain.ResNet',
     depth=18,
     num_stages=3,

@@ -1,4 +1,4 @@
-# Mask R-CNN at a size for scenes of 256 px and two CPU cores
+# Mask R-CNN of 64 channels, at a size for pictures of 256 px and two CPU cores
 _base_ = 'mmdet::_base_/models/mask-rcnn_r50_fpn.py'
 
 dims = 64
@@ -7,7 +7,7 @@ model = dict(
     rpn_head=dict(
         in_channels=dims,
         feat_channels=dims,
-        # objects are 36 to 115 px wide
+        # objects of 32 px and more
         anchor_generator=dict(scales=[4]),
     ),
     roi_head=dict(
