@@ -19,7 +19,7 @@ CONFIG = Path(__file__).parents[1] / 'toy/m3i.py'
 EPOCHS = 3
 LAST = f'epoch_{EPOCHS}.pth'
 # how long a run may take before it counts as hanging, in seconds
-PATIENCE = 120
+PATIENCE = 300
 # a fork has everything imported, so that a run takes seconds
 _context = multiprocessing.get_context('fork')
 

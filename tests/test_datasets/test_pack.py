@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import errno
 import io
 import json
 import re
@@ -107,6 +108,20 @@ def test_two_packers_do_not_share_a_folder(tmp_path):
         pytest.raises(DataError, match='Another process writes to'),
     ):
         packed(path, tmp_path / 'out')
+    assert len(packed(path, tmp_path / 'out')) == 1
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    path = write_list(tmp_path, 'image,text\n0.jpg,a\n')
+
+    def replace(source, target):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    with monkeypatch.context() as patch:
+        patch.setattr('os.replace', replace)
+        with pytest.raises(OSError, match=r'out/\S+ cannot be written: No'):
+            packed(path, tmp_path / 'out')
+    assert not list((tmp_path / 'out').glob('*.part'))
     assert len(packed(path, tmp_path / 'out')) == 1
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import webdataset as wds
 from tqdm.auto import tqdm
+
+from m3i_mm.checkpoints.writing import replacing
 
 from ..faults import DataError, SampleError, as_fault
 from ..images import decode, read_header, read_image_file
@@ -173,10 +174,10 @@ class _Packer:
         if path.exists() and record_path.exists():
             return _read_json(record_path)
         left_out: list[dict[str, str]] = []
-        partial_path = path.with_suffix('.part')
         count = 0
         with (
-            partial_path.open('wb') as file,
+            replacing(path) as partial_path,
+            open(partial_path, 'wb') as file,
             wds.TarWriter(
                 file, user='', group='', mtime=0, encoder=False
             ) as writer,
@@ -184,7 +185,6 @@ class _Packer:
             for sample in self._samples(number, left_out):
                 writer.write(sample)
                 count += 1
-        os.replace(partial_path, path)
         record = dict(
             url=path.name,
             nsamples=count,
@@ -288,6 +288,5 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial_path = path.with_suffix('.part')
-    partial_path.write_text(json.dumps(content, indent=1))
-    os.replace(partial_path, path)
+    with replacing(path) as partial_path:
+        Path(partial_path).write_text(json.dumps(content, indent=1))
