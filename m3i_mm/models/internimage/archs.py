@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
-__all__ = ['ARCHS', 'InternImageArch', 'get_arch']
+__all__ = ['ARCHS', 'InternImageArch', 'get_arch', 'look_up']
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,9 @@ ARCHS: dict[str, InternImageArch] = {
 }
 
 
+Arch = TypeVar('Arch', bound=InternImageArch)
+
+
 def get_arch(
     arch: str | Mapping[str, Any] | InternImageArch,
     layer_scale: float | None = None,
@@ -131,18 +134,41 @@ def get_arch(
         InternImageArch: The settings.
 
     Raises:
+        ValueError: See :func:`look_up`.
+    """
+    return look_up(ARCHS, arch, layer_scale)
+
+
+def look_up(
+    archs: Mapping[str, Arch],
+    arch: str | Mapping[str, Any] | InternImageArch,
+    layer_scale: float | None = None,
+) -> Arch:
+    """Look up or check the settings of a network of one family.
+
+    Args:
+        archs (dict): The published sizes of the family, all of one class.
+        arch (str | dict | InternImageArch): One of them, or the fields of
+            that class.
+        layer_scale (float, optional): Replaces the layer scale of ``arch``.
+
+    Returns:
+        InternImageArch: The settings, of that class.
+
+    Raises:
         ValueError: If the name or a field is unknown (the known ones are
             listed), or the settings contradict one another.
     """
+    kind = type(archs['tiny'])
     if isinstance(arch, str):
-        if arch not in ARCHS:
+        if arch not in archs:
             raise ValueError(
                 f'InternImage has no arch {arch!r}, it has '
-                f'{", ".join(ARCHS)}; or give a dict'
+                f'{", ".join(archs)}; or give a dict'
             )
-        arch = ARCHS[arch]
+        arch = archs[arch]
     if not isinstance(arch, InternImageArch):
-        known = {field.name for field in fields(InternImageArch)}
+        known = {field.name for field in fields(kind)}
         unknown = sorted(set(arch) - known)
         missing = sorted({'channels', 'depths', 'groups'} - set(arch))
         if unknown or missing:
@@ -150,7 +176,7 @@ def get_arch(
                 f'arch has unknown keys {unknown} and lacks {missing}; '
                 f'known are {sorted(known)}'
             )
-        arch = InternImageArch(**arch)
+        arch = kind(**arch)
     if layer_scale is not None:
         arch = replace(arch, layer_scale=layer_scale)
-    return arch
+    return cast(Arch, arch)

@@ -24,9 +24,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from m3i_mm.registry import MODELS
 
-from .archs import get_arch
-from .dcnv3 import DCNv3
-from .layers import Stage, Stem
+from .archs import InternImageArch, get_arch
+from .layers import Block, Stage, Stem
 from .released_loading import adapt_to_backbone, adapt_to_classifier
 
 __all__ = ['InternImage', 'reset_parameters']
@@ -64,9 +63,11 @@ class InternImage(BaseModule):
             unknown or contradictory.
     """
 
+    stage_class: type[Stage] = Stage
+
     def __init__(
         self,
-        arch: str | Mapping[str, Any] = 'tiny',
+        arch: str | Mapping[str, Any] | InternImageArch = 'tiny',
         in_channels: int = 3,
         out_indices: Sequence[int] = (0, 1, 2, 3),
         drop_path_rate: float = 0.0,
@@ -98,7 +99,7 @@ class InternImage(BaseModule):
         depths = self.arch.depths
         rates = torch.linspace(0, drop_path_rate, sum(depths), device='cpu')
         self.levels = nn.ModuleList(
-            Stage(
+            self.stage_class(
                 self.arch, index, part.tolist(), norm_layer, with_cp, backend
             )
             for index, part in enumerate(rates.split(depths))
@@ -248,5 +249,5 @@ def reset_parameters(module: nn.Module) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     for layer in module.modules():
-        if isinstance(layer, DCNv3):
-            layer.reset_parameters()
+        if isinstance(layer, Block):
+            layer.dcn.reset_parameters()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from mmcv.cnn.bricks import DropPath
@@ -107,13 +107,16 @@ class MLP(nn.Module):
     Args:
         channels (int): Input and output channels C.
         hidden_channels (int): Channels between the layers.
+        bias (bool): Whether the second layer has a bias.
     """
 
-    def __init__(self, channels: int, hidden_channels: int) -> None:
+    def __init__(
+        self, channels: int, hidden_channels: int, bias: bool = True
+    ) -> None:
         super().__init__()
         self.fc1 = nn.Linear(channels, hidden_channels)
         self.act = nn.GELU()
-        self.fc2 = nn.Linear(hidden_channels, channels)
+        self.fc2 = nn.Linear(hidden_channels, channels, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform each position.
@@ -155,18 +158,10 @@ class Block(nn.Module):
         self.with_cp = with_cp
         self.backend = backend
         self.norm1 = build_norm(channels)
-        self.dcn = DCNv3(
-            channels,
-            dw_kernel_size=arch.dw_kernel_size,
-            groups=groups,
-            offset_scale=arch.offset_scale,
-            center_feature_scale=arch.center_feature_scale,
-            norm_layer=norm_layer,
-            backend=backend,
-        )
+        self.dcn = self.build_dcn(arch, channels, groups, norm_layer, backend)
         self.drop_path = DropPath(drop_path)
         self.norm2 = build_norm(channels)
-        self.mlp = MLP(channels, int(channels * arch.mlp_ratio))
+        self.mlp = self.build_mlp(arch, channels)
         self.res_post_norm1: nn.Module | None = None
         self.res_post_norm2: nn.Module | None = None
         if arch.res_post_norm:
@@ -178,6 +173,29 @@ class Block(nn.Module):
             scale = torch.full((channels,), float(arch.layer_scale))
             self.gamma1 = nn.Parameter(scale)
             self.gamma2 = nn.Parameter(scale.clone())
+
+    def build_dcn(
+        self,
+        arch: InternImageArch,
+        channels: int,
+        groups: int,
+        norm_layer: str,
+        backend: str,
+    ) -> Any:
+        """Build the layer that samples; see the class for the arguments."""
+        return DCNv3(
+            channels,
+            dw_kernel_size=arch.dw_kernel_size,
+            groups=groups,
+            offset_scale=arch.offset_scale,
+            center_feature_scale=arch.center_feature_scale,
+            norm_layer=norm_layer,
+            backend=backend,
+        )
+
+    def build_mlp(self, arch: InternImageArch, channels: int) -> MLP:
+        """Build the layer that transforms each position."""
+        return MLP(channels, int(channels * arch.mlp_ratio))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply both branches.
@@ -246,6 +264,8 @@ class Stage(nn.Module):
         backend (str): Backend of the ops.
     """
 
+    block_class: type[Block] = Block
+
     def __init__(
         self,
         arch: InternImageArch,
@@ -258,7 +278,7 @@ class Stage(nn.Module):
         super().__init__()
         channels = arch.stage_channels[index]
         self.blocks = nn.ModuleList(
-            Block(
+            self.block_class(
                 arch,
                 channels,
                 arch.groups[index],
