@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from mmdet.models.dense_heads import DINOHead
 from mmdet.models.detectors import DINO
+from mmdet.models.layers import inverse_sigmoid
 from mmdet.models.layers.transformer import MLP
 from torch import Tensor, nn
 
@@ -169,7 +170,7 @@ class PublishedDINOHead(DINOHead):
         """
         logits, boxes = [], []
         for layer, queries in enumerate(hidden_states):
-            start = torch.logit(references[layer], eps=CLAMP)
+            start = inverse_sigmoid(references[layer], eps=CLAMP)
             logits.append(self.cls_branches[layer](queries))
             boxes.append((self.reg_branches[layer](queries) + start).sigmoid())
         return torch.stack(logits), torch.stack(boxes)

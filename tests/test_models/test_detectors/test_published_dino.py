@@ -42,7 +42,7 @@ def test_content_queries_start_from_a_normal_distribution(detector):
 
 
 def test_head_adds_offsets_to_clamped_logits(detector):
-    """Value by value; a reference at 0 or 1 counts as 1e-3 from it."""
+    """Value by value; the two sides of the quotient are clamped apart."""
     torch.manual_seed(0)
     head = detector.bbox_head
     states = torch.randn(2, 1, 4, 256)
@@ -51,8 +51,9 @@ def test_head_adds_offsets_to_clamped_logits(detector):
     assert logits.shape == (2, 1, 4, 80)
     for layer in range(2):
         offsets = head.reg_branches[layer](states[layer])
-        for index, value in enumerate((1e-3, 1 - 1e-3, 0.5, 1e-3)):
-            start = math.log(value / (1 - value))
+        sides = ((1e-3, 1), (1, 1e-3), (0.5, 0.5), (1e-3, 1 - 2e-4))
+        for index, (low, high) in enumerate(sides):
+            start = math.log(low / high)
             wanted = (offsets[..., index] + start).sigmoid()
             torch.testing.assert_close(boxes[layer][..., index], wanted)
 
