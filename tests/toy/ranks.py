@@ -16,17 +16,21 @@ def _enter(rank, number, port, function, args):
     function(rank, *args)
 
 
-def run_two_processes(function, *args):
-    """Call ``function(rank, *args)`` on two ranks; they must both succeed."""
-    run_processes(2, function, *args)
+def run_two_processes(function, *args, method='fork'):
+    """Call ``function(rank, *args)`` on two ranks; they must both succeed.
+
+    A forked process cannot run a backward pass if another test compiled a
+    model and ran one before: ``method='spawn'``, of a function of a module.
+    """
+    run_processes(2, function, *args, method=method)
 
 
-def run_processes(number, function, *args):
+def run_processes(number, function, *args, method='fork'):
     """Call ``function(rank, *args)`` on ranks; they must all succeed."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    context = multiprocessing.get_context('fork')
+    context = multiprocessing.get_context(method)
     processes = [
         context.Process(
             target=_enter, args=(rank, number, port, function, args)

@@ -48,6 +48,7 @@ class TextTransformer(BaseModule):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        self.vocab_size = vocab_size
         self.token_embedding = nn.Embedding(
             vocab_size, embed_dims, padding_idx=0
         )
@@ -142,6 +143,7 @@ class HuggingFaceTextEncoder(BaseModule):
             )
         self.model.requires_grad_(not frozen)
         self.padding = int(self.model.config.pad_token_id or 0)
+        self.vocab_size = int(self.model.config.vocab_size)
         self.projection = nn.Linear(self.model.config.hidden_size, out_dims)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -174,6 +176,12 @@ class OpenCLIPTextEncoder(BaseModule):
         self.model.visual = None
         self.model.requires_grad_(not frozen)
         tower = getattr(self.model, 'text', self.model)
+        embedding = getattr(tower, 'token_embedding', None)
+        self.vocab_size = (
+            embedding.num_embeddings
+            if embedding is not None
+            else int(tower.config.vocab_size)
+        )
         # towers of Hugging Face take any length and mask the padding
         config = getattr(tower, 'config', None)
         self.context_length = None if config else int(tower.context_length)

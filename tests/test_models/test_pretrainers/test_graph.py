@@ -212,6 +212,18 @@ def test_padding_of_another_tokenizer(two_views):
         model(two_views, annotations, mode='loss')
 
 
+def test_tokens_of_another_tokenizer(two_views):
+    model = MODELS.build(m3i_config())
+    samples = make_samples()
+    samples[3].text_tokens[1] = 50
+    with pytest.raises(
+        AnnotationError,
+        match=r"'text'.*sample-3: text_tokens has the token 50, but "
+        r'TextTransformer knows 50 .*Give Tokenize',
+    ):
+        model(two_views, samples, mode='loss')
+
+
 def test_geometry_that_some_lack(two_views):
     samples = make_samples()
     del samples[3].view_geometry

@@ -9,6 +9,7 @@ import pytest
 import torch
 from m3i_cases import VIT, WIDTH, m3i_config, make_samples
 from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
 from torch import nn
 from toy.ranks import run_two_processes
 from toy.views import ChessboardMix  # noqa: F401
@@ -174,6 +175,7 @@ def test_logits_in_chunks(size, dense):
 
 def score(rank, folder):
     """Two ranks of four images, each in parts of two."""
+    init_default_scope('mmpretrain')
     torch.distributed.init_process_group('gloo')
     torch.set_default_dtype(torch.float64)
     data = torch.load(f'{folder}/data.pth')
@@ -201,7 +203,7 @@ def clip(**changes):
 def test_two_ranks_in_parts_are_one_batch(tmp_path):
     data = [torch.randn(8, 3, 32, 32)]
     torch.save(data, tmp_path / 'data.pth')
-    run_two_processes(score, str(tmp_path))
+    run_two_processes(score, str(tmp_path), method='spawn')
     model = build(clip())
     _, expected = gradients(model, data, make_samples())
     for rank in range(2):

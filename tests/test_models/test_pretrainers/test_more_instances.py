@@ -393,6 +393,8 @@ def likelihoods():
 def score(rank, folder):
     import torch.distributed
 
+    init_default_scope('mmpretrain')
+    torch.set_default_dtype(torch.float64)
     torch.distributed.init_process_group('gloo')
     data = torch.load(f'{folder}/data.pth')
     half = slice(3 * rank, 3 * rank + 3)
@@ -416,7 +418,7 @@ def test_two_ranks_are_one_batch(tmp_path):
     data = [units(6, 5).detach(), units(6, 5).detach()]
     data.append(torch.tensor([0, 1, -1, 0, 1, 0]))
     torch.save(data, tmp_path / 'data.pth')
-    run_two_processes(score, str(tmp_path))
+    run_two_processes(score, str(tmp_path), method='spawn')
     ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
     for likelihood, *found in zip(likelihoods(), *ranks, strict=True):
         image, values = (

@@ -38,6 +38,7 @@ def test_hugging_face_ignores_padding(kind, padding, tmp_path):
         )
     ).eval()
     assert encoder.padding == padding
+    assert encoder.vocab_size == 20
     _ignores_padding(encoder, torch.tensor([[5, 6], [8, 9]]))
 
 
@@ -77,6 +78,7 @@ def test_open_clip_ignores_padding(tmp_path):
         dict(type='OpenCLIPTextEncoder', name='m3i-tiny', frozen=True)
     ).eval()
     assert not any(p.requires_grad for p in encoder.parameters())
+    assert encoder.vocab_size == 20
     # the largest token ends a text of CLIP
     _ignores_padding(encoder, torch.tensor([[5, 6, 19], [8, 19, 0]]))
     with pytest.raises(ValueError, match='9 tokens.*context_length=8'):

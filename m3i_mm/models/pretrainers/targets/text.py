@@ -33,7 +33,7 @@ class TextTarget(BaseTarget):
         text_encoder (dict): Config of a module that maps tokens ``(B, L)`` to
             features ``(B, C)``, e.g. ``TextTransformer``. Its attribute
             ``padding`` is the token after the end of a text, 0 if it has
-            none.
+            none; ``vocab_size`` the number of tokens that it knows.
         field (str): Field of the samples with the tokens, ``(L, )``.
             Defaults to ``'text_tokens'``.
     """
@@ -47,6 +47,7 @@ class TextTarget(BaseTarget):
         self.text_encoder = MODELS.build(text_encoder)
         self.field = field
         self.padding = int(getattr(self.text_encoder, 'padding', 0))
+        self.vocab_size = getattr(self.text_encoder, 'vocab_size', None)
 
     @property
     def needs(self) -> Needs:
@@ -70,14 +71,32 @@ class TextTarget(BaseTarget):
         return Features(self.text_encoder(words), valid)
 
     def check(self, annotations: Annotations) -> None:
-        """Check the padding of the texts, see :meth:`BaseTarget.check`."""
+        """Check that the tokens fit, see :meth:`BaseTarget.check`."""
+        if self.field not in annotations.host:
+            return
+        self._check_vocabulary(annotations)
         padding = annotations.padding.get(self.field, self.padding)
-        if self.field in annotations.host and padding != self.padding:
+        if padding != self.padding:
             raise AnnotationError(
                 f'{self.field} is padded with token {padding}, but '
                 f'{type(self.text_encoder).__name__} takes {self.padding} for '
                 'padding: set train_dataloader.collate_fn.padding='
                 f'dict({self.field}={self.padding})'
+            )
+
+    def _check_vocabulary(self, annotations: Annotations) -> None:
+        tokens = annotations.host[self.field].values
+        if self.vocab_size is None or not tokens.numel():
+            return
+        largest = tokens.flatten(1).amax(1)
+        if int(largest.max()) >= self.vocab_size:
+            row = int(largest.argmax())
+            raise AnnotationError(
+                f'Sample {annotations.key(row)}: {self.field} has the token '
+                f'{int(largest[row])}, but {type(self.text_encoder).__name__} '
+                f'knows {self.vocab_size} tokens: the tokenizer of the '
+                'pipeline is not that of the text encoder. Give Tokenize the '
+                'name of its tokenizer, or set vocab_size'
             )
 
     def encode_text(self, tokens: Tensor) -> Tensor:
