@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -86,3 +88,17 @@ def test_recipe_trains_at_reduced_size(path):
         p.grad is not None and p.grad.abs().max() > 0
         for p in model.backbone.parameters()
     )
+
+
+@pytest.mark.parametrize(
+    'path', sorted(Path('configs/m3i').rglob('*_in1k.py')), ids=identify
+)
+def test_features_are_kept_apart_without_labels(path):
+    """The momentum encoder alone would have to keep them from collapsing."""
+    objectives = Config.fromfile(path).model.objectives
+    labelled = objectives.category is not None
+    for name in ('intra', 'inter'):
+        if objectives.get(name) is not None:
+            term = objectives[name].likelihood.get('regularizer')
+            wanted = None if labelled else dict(type='UniGradTerm')
+            assert term == wanted

@@ -1,2 +1,11 @@
+# Without labels only the momentum encoder and this term keep the features from
+# collapsing.
 _base_ = '../m3i_vit-small-p16_32xb128-amp-coslr-400e_in1k.py'
-model = dict(objectives=dict(category=None))
+likelihood = dict(regularizer=dict(type='UniGradTerm'))
+model = dict(
+    objectives=dict(
+        intra=dict(likelihood=likelihood),
+        inter=dict(likelihood=likelihood),
+        category=None,
+    )
+)

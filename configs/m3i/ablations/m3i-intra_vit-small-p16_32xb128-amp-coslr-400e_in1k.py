@@ -1,6 +1,4 @@
-_base_ = '../m3i_vit-small-p16_32xb128-amp-coslr-400e_in1k.py'
+_base_ = 'm3i-intra-inter_vit-small-p16_32xb128-amp-coslr-400e_in1k.py'
 model = dict(
-    objectives=dict(
-        intra=dict(members=(0, 1), weight=1.0), inter=None, category=None
-    )
+    objectives=dict(intra=dict(members=(0, 1), weight=1.0), inter=None)
 )
