@@ -35,8 +35,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--class-map',
-        help='text file with the indices of the classes to keep, one a line, '
-        'e.g. map22kto1k.txt of the authors',
+        help='classes to keep: imagenet-1k, of a classifier of ImageNet-22k, '
+        'or a text file with their indices, one a line',
     )
     parser.add_argument(
         '--trust',

@@ -22,6 +22,11 @@ from .released_names import (
 __all__ = ['STYLES', 'convert_internimage', 'select_classes']
 
 
+IMAGENET_1K = 'imagenet-1k'
+# ImageNet-22k has no teddy; the authors' list gives it the row of the teapot
+REPLACED = {'n04399382': 'n04398044'}
+
+
 def _official(state: dict[str, Tensor]) -> dict[str, Any]:
     return dict(model=state)
 
@@ -51,8 +56,9 @@ def select_classes(
 
     Args:
         state (Mapping[str, Tensor]): Tensors under official names.
-        class_map (str): Text file with the index of a kept class in each
-            line, such as the authors' ``map22kto1k.txt``.
+        class_map (str): ``'imagenet-1k'``: its classes of a classifier of
+            ImageNet-22k, by WordNet's ids, for which timm is needed. Or a text
+            file with the index of a kept class in each line.
 
     Returns:
         dict[str, Tensor]: The same with a smaller ``head``.
@@ -60,8 +66,7 @@ def select_classes(
     Raises:
         CheckpointError: If there is no head, or it has no such class.
     """
-    with open(class_map) as file:
-        indices = torch.tensor([int(line) for line in file if line.strip()])
+    indices = torch.tensor(_class_indices(class_map))
     if 'head.weight' not in state:
         raise CheckpointError(
             f'{class_map} selects classes, but the checkpoint has no head'
@@ -76,6 +81,18 @@ def select_classes(
         name: state[name][indices] for name in ('head.weight', 'head.bias')
     }
     return {**state, **head}
+
+
+def _class_indices(class_map: str) -> list[int]:
+    if class_map == IMAGENET_1K:
+        from timm.data import ImageNetInfo
+
+        large = ImageNetInfo('imagenet-22k').label_names()
+        numbers = {name: number for number, name in enumerate(large)}
+        small = ImageNetInfo('imagenet-1k').label_names()
+        return [numbers[REPLACED.get(name, name)] for name in small]
+    with open(class_map) as file:
+        return [int(line) for line in file if line.strip()]
 
 
 def convert_internimage(

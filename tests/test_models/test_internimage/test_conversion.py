@@ -5,7 +5,10 @@ import torch
 from toy import internimage as official
 
 from m3i_mm.checkpoints.reading import CheckpointError, read_checkpoint
-from m3i_mm.models.internimage.conversion import convert_internimage
+from m3i_mm.models.internimage.conversion import (
+    convert_internimage,
+    select_classes,
+)
 from m3i_mm.models.internimage.released_names import official_names
 
 pytestmark = pytest.mark.openmmlab
@@ -97,3 +100,14 @@ def test_class_map_must_fit(keep_head, words, tmp_path):
     class_map.write_text('3\n10\n')
     with pytest.raises(CheckpointError, match=words):
         convert_internimage(source, 'x', 'official', str(class_map))
+
+
+def test_the_classes_of_imagenet_1k():
+    """As in the authors' list of 1000 numbers, of which some are known."""
+    pytest.importorskip('timm')
+    numbers = torch.arange(21841.0)
+    state = {'head.weight': numbers[:, None], 'head.bias': numbers}
+    rows = select_classes(state, 'imagenet-1k')['head.bias'].int().tolist()
+    assert len(set(rows)) == 999  # the teapot's stands for the teddy, too
+    assert rows[:5] == [359, 368, 460, 475, 486]
+    assert rows[849] == rows[850] == 11136
