@@ -3,14 +3,11 @@
 Prints for each what ptxas says of registers and spills.
 """
 
-import re
-import subprocess
 import sys
-import tempfile
 
 import triton
+from ptxas import assemble
 from triton.backends.compiler import GPUTarget
-from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
 from m3i_mm.ops.add_norm import triton_kernels
@@ -76,28 +73,6 @@ def compile_variant(kernel, architecture, channels, variant):
         target=GPUTarget('cuda', architecture, 32),
         options={'num_warps': min(16, max(4, block * rows // 512))},
     ).asm['ptx']
-
-
-def assemble(ptx, architecture):
-    """Return registers and spilled bytes."""
-    name = f'sm_{architecture}{"a" if architecture == 90 else ""}'
-    with tempfile.NamedTemporaryFile('w', suffix='.ptx') as file:
-        file.write(ptx)
-        file.flush()
-        said = subprocess.run(
-            [
-                get_ptxas(architecture).path,
-                *('-v', f'--gpu-name={name}'),
-                *(file.name, '-o', '/dev/null'),
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stderr
-    return (
-        int(re.search(r'Used (\d+) registers', said)[1]),
-        int(re.search(r'(\d+) bytes spill stores', said)[1]),
-    )
 
 
 if __name__ == '__main__':

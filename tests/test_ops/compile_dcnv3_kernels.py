@@ -1,8 +1,9 @@
-"""Print the PTX of both DCNv3 kernels for an architecture, without a GPU."""
+"""Print both DCNv3 kernels as PTX for an architecture, without a GPU."""
 
 import sys
 
 import triton
+from ptxas import assemble
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -21,7 +22,9 @@ CONSTANTS = dict(
     BLOCK_CHANNELS=16,
     WIDE_INDEX=False,
     COMPUTE=triton_kernels.tl.float32,
-    TILE=1024,
+    TILE=2048,
+    PACKED=True,
+    PACKED_OFFSET=True,
     INPUT_GRADIENT=True,
     POINTS_GRADIENT=True,
 )
@@ -50,6 +53,8 @@ def compile_kernel(kernel, architecture):
 
 if __name__ == '__main__':
     architecture = int(sys.argv[1])
-    print(compile_kernel(triton_kernels.forward_kernel, architecture))
-    print('// next kernel')
-    print(compile_kernel(triton_kernels.backward_kernel, architecture))
+    for name in ('forward_kernel', 'backward_kernel'):
+        ptx = compile_kernel(getattr(triton_kernels, name), architecture)
+        registers, spilled = assemble(ptx, architecture)
+        print(f'// {name}: {registers} registers, {spilled} bytes spilled')
+        print(ptx)

@@ -56,7 +56,13 @@ def test_kernels_compile_and_load_whole_vectors(architecture):
         TRITON_INTERPRET='0',
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    forward, backward = result.stdout.split('// next kernel')
+    forward, backward = result.stdout.split('// backward_kernel')
+    registers, spilled = re.search(
+        r'forward_kernel: (\d+) registers, (\d+) bytes', forward
+    ).groups()
+    assert spilled == '0'
+    # 32 warps a multiprocessor, of 65,536 registers
+    assert int(registers) <= 64
     # 4 pixels of 16 bfloat16 channels each, 8 channels to a 128-bit load
     for ptx in (forward, backward):
         assert len(re.findall(r'ld\.global\.v4\.b32', ptx)) >= 4

@@ -34,12 +34,14 @@ from .geometry import Geometry
 
 __all__ = ['run', 'unavailable_reason']
 
-# Values per program and warps of each kernel. They follow from the compiled
-# code, not from a trial of several at the first step, which would stall it
-# and take memory at its peak: of the forward kernels this one has the most
-# warps per multiprocessor and no barrier, of the backward kernels this one
+# Warps of each kernel, and values per program of the backward one. They follow
+# from the compiled code, not from a trial of several at the first step, which
+# would stall it and take memory at its peak: of the backward kernels this one
 # has the fewest instructions.
-_TILES_AND_WARPS = {'forward_kernel': (1024, 4), 'backward_kernel': (2048, 4)}
+_WARPS = 4
+_BACKWARD_TILE = 2048
+# Bytes per program of the forward kernel: two loads of 16 bytes a thread.
+_FORWARD_BYTES = 2 * 16 * 32 * _WARPS
 
 
 def run(
@@ -61,8 +63,26 @@ def _forward(
     input: Tensor, offset: Tensor, mask: Tensor, geometry: Geometry
 ) -> Tensor:
     output = input.new_empty(*mask.shape[:3], input.shape[3])
-    _launch('forward_kernel', (input, offset, mask, output), geometry)
+    is_odd = input.shape[3] // geometry.groups % 2 == 1
+    tile = _FORWARD_BYTES // input.element_size()
+    _launch(
+        'forward_kernel',
+        (input, offset, mask, output),
+        geometry,
+        # values one by one take many registers
+        TILE=tile // 2 if is_odd else tile,
+        PACKED=input.dtype == torch.bfloat16
+        and not is_odd
+        and _has_aligned_pairs(input),
+        PACKED_OFFSET=offset.dtype in (torch.bfloat16, torch.float32)
+        and _has_aligned_pairs(offset),
+    )
     return output
+
+
+def _has_aligned_pairs(tensor: Tensor) -> bool:
+    """Whether two neighbours can be loaded as one word of twice the size."""
+    return tensor.storage_offset() % 2 == 0
 
 
 def _gradients(
@@ -98,6 +118,7 @@ def _gradients(
         'backward_kernel',
         tensors,
         geometry,
+        TILE=_BACKWARD_TILE,
         INPUT_GRADIENT=of_input,
         POINTS_GRADIENT=of_points,
     )
@@ -267,6 +288,7 @@ def _launch(
     name: str,
     tensors: tuple[Tensor, ...],
     geometry: Geometry,
+    TILE: int,
     **switches: bool,
 ) -> None:
     """Launch a kernel over the rows (one group of one output position)."""
@@ -277,7 +299,6 @@ def _launch(
     group_channels = channels // geometry.groups
     row_count = mask.numel() // geometry.taps
     block_channels = kernels.triton.next_power_of_2(group_channels)
-    tile, warps = _TILES_AND_WARPS[name]
     constants = dict(
         KERNEL_SIZE=geometry.kernel_size,
         STRIDE=geometry.stride,
@@ -291,11 +312,11 @@ def _launch(
         BLOCK_CHANNELS=block_channels,
         WIDE_INDEX=needs_wide_index(*tensors),
         COMPUTE=tl.float64 if input.dtype == torch.float64 else tl.float32,
-        TILE=tile,
+        TILE=TILE,
     )
     launch(
         getattr(kernels, name),
-        cdiv(row_count, max(1, tile // block_channels)),
+        cdiv(row_count, max(1, TILE // block_channels)),
         tensors,
         row_count,
         height,
@@ -303,5 +324,5 @@ def _launch(
         *mask.shape[1:3],
         **constants,
         **switches,
-        num_warps=warps,
+        num_warps=_WARPS,
     )

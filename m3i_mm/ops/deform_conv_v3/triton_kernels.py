@@ -120,6 +120,175 @@ def _load(
 
 
 @triton.jit
+def _low_half(words: tl.tensor) -> Any:
+    """Return the first bfloat16 of each 32-bit word."""
+    return (words << 16).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def _high_half(words: tl.tensor) -> Any:
+    """Return the second bfloat16 of each 32-bit word."""
+    return (words & -65536).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def _load_offset(
+    offset_ptr: tl.tensor,
+    index: tl.tensor,
+    row_mask: tl.tensor,
+    PACKED: tl.constexpr,
+    COMPUTE: tl.constexpr,
+) -> Any:
+    """Return x and y of an offset, by one load if they are aligned."""
+    if PACKED and offset_ptr.dtype.element_ty == tl.bfloat16:
+        words = tl.load(
+            offset_ptr.to(tl.pointer_type(tl.int32)) + index,
+            mask=row_mask,
+            other=0,
+        )
+        return _low_half(words), _high_half(words)
+    elif PACKED:
+        words = tl.load(
+            offset_ptr.to(tl.pointer_type(tl.int64)) + index,
+            mask=row_mask,
+            other=0,
+        )
+        return (
+            words.to(tl.int32).to(tl.float32, bitcast=True),
+            (words >> 32).to(tl.int32).to(tl.float32, bitcast=True),
+        )
+    else:
+        pointers = offset_ptr + 2 * index
+        return (
+            tl.load(pointers, mask=row_mask, other=0.0).to(COMPUTE),
+            tl.load(pointers + 1, mask=row_mask, other=0.0).to(COMPUTE),
+        )
+
+
+@triton.jit
+def _find_pixel(location: tl.tensor, size: tl.tensor) -> Any:
+    """Return what :func:`_split` does, in fewer instructions.
+
+    Locations that are far out or not finite are moved to where no pixel
+    counts, and a negative pixel is a large unsigned one.
+    """
+    location = tl.where(location > -2.0, location, -2.0)
+    location = tl.minimum(location, size.to(location.dtype))
+    low = tl.floor(location)
+    pixel = low.to(tl.int32)
+    bound = size.to(tl.uint32)
+    return (
+        pixel,
+        location - low,
+        pixel.to(tl.uint32) < bound,
+        (pixel + 1).to(tl.uint32) < bound,
+    )
+
+
+@triton.jit
+def _add_pixel(
+    even: tl.tensor,
+    odd: tl.tensor,
+    pointers: tl.tensor,
+    inside: tl.tensor,
+    channel_mask: tl.tensor,
+    weight: tl.tensor,
+    WHOLE: tl.constexpr,
+    PACKED: tl.constexpr,
+) -> Any:
+    """Add weight * pixel to the sums, of even and odd channels if packed."""
+    mask = inside[:, None]
+    if not WHOLE:
+        mask = mask & channel_mask
+    value = tl.load(pointers, mask=mask, other=0)
+    if PACKED:
+        even += weight[:, None] * _low_half(value)
+        odd += weight[:, None] * _high_half(value)
+    else:
+        even += weight[:, None] * value.to(even.dtype)
+    return even, odd
+
+
+@triton.jit
+def _add_pixels(
+    even: tl.tensor,
+    odd: tl.tensor,
+    above: tl.tensor,
+    below: tl.tensor,
+    PIXEL: tl.constexpr,
+    is_above_left: tl.tensor,
+    is_above_right: tl.tensor,
+    is_below_left: tl.tensor,
+    is_below_right: tl.tensor,
+    channel_mask: tl.tensor,
+    above_left: tl.tensor,
+    above_right: tl.tensor,
+    below_left: tl.tensor,
+    below_right: tl.tensor,
+    WHOLE: tl.constexpr,
+    PACKED: tl.constexpr,
+) -> Any:
+    """Add the four pixels around a location."""
+    even, odd = _add_pixel(
+        even,
+        odd,
+        above,
+        is_above_left,
+        channel_mask,
+        above_left,
+        WHOLE,
+        PACKED,
+    )
+    even, odd = _add_pixel(
+        even,
+        odd,
+        above + PIXEL,
+        is_above_right,
+        channel_mask,
+        above_right,
+        WHOLE,
+        PACKED,
+    )
+    even, odd = _add_pixel(
+        even,
+        odd,
+        below,
+        is_below_left,
+        channel_mask,
+        below_left,
+        WHOLE,
+        PACKED,
+    )
+    return _add_pixel(
+        even,
+        odd,
+        below + PIXEL,
+        is_below_right,
+        channel_mask,
+        below_right,
+        WHOLE,
+        PACKED,
+    )
+
+
+@triton.jit
+def _store_sums(
+    pointers: tl.tensor,
+    even: tl.tensor,
+    odd: tl.tensor,
+    mask: tl.tensor,
+    PACKED: tl.constexpr,
+) -> None:
+    if PACKED:
+        low = even.to(tl.bfloat16).to(tl.uint16, bitcast=True)
+        high = odd.to(tl.bfloat16).to(tl.uint16, bitcast=True)
+        words = low.to(tl.uint32) | (high.to(tl.uint32) << 16)
+        tl.store(pointers, words.to(tl.int32, bitcast=True), mask=mask)
+    else:
+        tl.store(pointers, even, mask=mask)
+
+
+@triton.jit
 def _backward_pixel(
     input_ptr: tl.tensor,
     grad_input_ptr: tl.tensor,
@@ -162,10 +331,23 @@ def forward_kernel(
     WIDE_INDEX: tl.constexpr,
     COMPUTE: tl.constexpr,
     TILE: tl.constexpr,
+    PACKED: tl.constexpr,
+    PACKED_OFFSET: tl.constexpr,
 ) -> None:
-    """Write the output of ``max(1, TILE // BLOCK_CHANNELS)`` rows."""
+    """Write the output of ``max(1, TILE // BLOCK_CHANNELS)`` rows.
+
+    A word is a channel, or with ``PACKED`` two of bfloat16, whose halves
+    cost an instruction each to unpack. A thread has a part of the first and
+    of the second half of a row's words, so that what a tap computes for the
+    row serves twice as many channels as one load brings.
+    """
     BLOCK_ROWS: tl.constexpr = max(1, TILE // BLOCK_CHANNELS)
-    CHANNELS: tl.constexpr = GROUPS * GROUP_CHANNELS
+    PACK: tl.constexpr = 2 if PACKED else 1
+    WORDS: tl.constexpr = GROUP_CHANNELS // PACK
+    PARTS: tl.constexpr = 2 if BLOCK_CHANNELS // PACK >= 8 else 1
+    PART: tl.constexpr = BLOCK_CHANNELS // (PACK * PARTS)
+    WHOLE: tl.constexpr = GROUP_CHANNELS == BLOCK_CHANNELS
+    PIXEL: tl.constexpr = GROUPS * WORDS
     rows, row_mask, center_x, center_y, start = _locate_rows(
         row_count,
         height,
@@ -175,57 +357,103 @@ def forward_kernel(
         STRIDE,
         ORIGIN,
         GROUPS,
-        GROUP_CHANNELS,
+        WORDS,
         BLOCK_ROWS,
         WIDE_INDEX,
         COMPUTE,
     )
-    channels = tl.arange(0, BLOCK_CHANNELS)[None, :]
-    channel_mask = channels < GROUP_CHANNELS
-    total = tl.zeros((BLOCK_ROWS, BLOCK_CHANNELS), dtype=COMPUTE)
-    for tap in range(TAPS):
-        x, y = _locate_tap(
-            offset_ptr,
-            rows,
-            row_mask,
-            center_x,
-            center_y,
-            tap,
-            KERNEL_SIZE,
-            DILATION,
-            OFFSET_SCALE,
-            REMOVE_CENTER,
-            TAPS,
+    if PACKED:
+        input_ptr = input_ptr.to(tl.pointer_type(tl.int32))
+        output_ptr = output_ptr.to(tl.pointer_type(tl.int32))
+    words = tl.arange(0, PART)[None, :]
+    first_mask = words < WORDS
+    second_mask = words + PART < WORDS
+    even = tl.zeros((BLOCK_ROWS, PART), dtype=COMPUTE)
+    odd = tl.zeros((BLOCK_ROWS, PART), dtype=COMPUTE)
+    second_even = tl.zeros((BLOCK_ROWS, PART), dtype=COMPUTE)
+    second_odd = tl.zeros((BLOCK_ROWS, PART), dtype=COMPUTE)
+    half: tl.constexpr = DILATION * (KERNEL_SIZE - 1) // 2
+    for column in range(KERNEL_SIZE):
+        column_x = center_x + OFFSET_SCALE * (column * DILATION - half)
+        for line in tl.static_range(KERNEL_SIZE):
+            line_y = center_y + OFFSET_SCALE * (line * DILATION - half)
+            point = column * KERNEL_SIZE + line
+            tap = point
+            exists = row_mask
+            if REMOVE_CENTER:
+                tap = point - (point > TAPS // 2).to(tl.int32)
+                exists = row_mask & (point != TAPS // 2)
+            index = rows * TAPS + tap
+            offset_x, offset_y = _load_offset(
+                offset_ptr, index, exists, PACKED_OFFSET, COMPUTE
+            )
+            weight = tl.load(mask_ptr + index, mask=exists, other=0.0)
+            weight = weight.to(COMPUTE)
+            x, fraction_x, left, right = _find_pixel(
+                column_x + OFFSET_SCALE * offset_x, width
+            )
+            y, fraction_y, top, bottom = _find_pixel(
+                line_y + OFFSET_SCALE * offset_y, height
+            )
+            top = top & exists
+            bottom = bottom & exists
+            weight_below = weight * fraction_y
+            weight_above = weight - weight_below
+            above_right = weight_above * fraction_x
+            above_left = weight_above - above_right
+            below_right = weight_below * fraction_x
+            below_left = weight_below - below_right
+            pixel = start + (y.to(rows.dtype) * width + x) * PIXEL
+            above = input_ptr + pixel[:, None] + words
+            below = above + width * PIXEL
+            even, odd = _add_pixels(
+                even,
+                odd,
+                above,
+                below,
+                PIXEL,
+                top & left,
+                top & right,
+                bottom & left,
+                bottom & right,
+                first_mask,
+                above_left,
+                above_right,
+                below_left,
+                below_right,
+                WHOLE,
+                PACKED,
+            )
+            if PARTS == 2:
+                second_even, second_odd = _add_pixels(
+                    second_even,
+                    second_odd,
+                    above + PART,
+                    below + PART,
+                    PIXEL,
+                    top & left,
+                    top & right,
+                    bottom & left,
+                    bottom & right,
+                    second_mask,
+                    above_left,
+                    above_right,
+                    below_left,
+                    below_right,
+                    WHOLE,
+                    PACKED,
+                )
+    pointers = output_ptr + rows[:, None] * WORDS + words
+    exists = row_mask[:, None]
+    _store_sums(pointers, even, odd, exists & first_mask, PACKED)
+    if PARTS == 2:
+        _store_sums(
+            pointers + PART,
+            second_even,
+            second_odd,
+            exists & second_mask,
+            PACKED,
         )
-        x, fraction_x, left, right = _split(x, width)
-        y, fraction_y, top, bottom = _split(y, height)
-        top = top & row_mask
-        bottom = bottom & row_mask
-        pixel = start + (y.to(rows.dtype) * width + x) * CHANNELS
-        above = input_ptr + pixel[:, None] + channels
-        below = above + width * CHANNELS
-        weight = tl.load(
-            mask_ptr + rows * TAPS + tap, mask=row_mask, other=0.0
-        ).to(COMPUTE)
-        weight_above = weight * (1 - fraction_y)
-        weight_below = weight * fraction_y
-        total += (weight_above * (1 - fraction_x))[:, None] * _load(
-            above, top & left, channel_mask, COMPUTE
-        )
-        total += (weight_above * fraction_x)[:, None] * _load(
-            above + CHANNELS, top & right, channel_mask, COMPUTE
-        )
-        total += (weight_below * (1 - fraction_x))[:, None] * _load(
-            below, bottom & left, channel_mask, COMPUTE
-        )
-        total += (weight_below * fraction_x)[:, None] * _load(
-            below + CHANNELS, bottom & right, channel_mask, COMPUTE
-        )
-    tl.store(
-        output_ptr + rows[:, None] * GROUP_CHANNELS + channels,
-        total,
-        mask=row_mask[:, None] & channel_mask,
-    )
 
 
 @triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
