@@ -297,6 +297,7 @@ def _use_maps(cfg: Config, root: Path) -> list[str]:
                 metainfo=dict(classes=tuple(classes)),
             )
             _keep_zero(dataset)
+    _keep_zero(cfg.get('tta_pipeline'))
     return classes
 
 

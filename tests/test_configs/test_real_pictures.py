@@ -95,7 +95,7 @@ def run(*words):
     main([str(word) for word in words])
 
 
-def journey(cfg, data, folder):
+def journey(cfg, data, folder, *test_options):
     """Train, test and predict; the metrics and the predictions."""
     small, work = folder / 'small.py', folder / 'work'
     cfg.dump(small)
@@ -104,7 +104,8 @@ def journey(cfg, data, folder):
     # as MMEngine keeps it
     kept, out = work / 'small.py', folder / 'metrics.json'
     options = f'experiment_name={uuid.uuid4().hex}'
-    run('test', kept, checkpoint, '--out', out, '--cfg-options', options)
+    words = (kept, checkpoint, '--out', out, *test_options)
+    run('test', *words, '--cfg-options', options)
     picture = next(iter(sorted(data.rglob('val/**/*.jpg'))))
     weights = ('--config', kept, '--checkpoint', checkpoint)
     where = ('--out', folder / 'found', '--score-threshold', 0)
@@ -118,8 +119,11 @@ def test_detectors_and_segmentors(name, data, tmp_path):
     cfg = two_iterations(shrink(read_config(name)))
     if 'rcnn' in cfg.model.get('test_cfg', {}):
         cfg.model.test_cfg.rcnn.score_thr = 0.0  # or nothing is detected
+    # evaluation of a training is plain, the test at several sizes
+    augmented = ['--tta'] * (name in (DETECTORS[5], SEGMENTORS[0]))
     if cfg.default_scope == 'mmdet':
-        metrics, found = journey(cfg, data / 'mmdet', tmp_path)
+        folder = data / 'mmdet'
+        metrics, found = journey(cfg, folder, tmp_path, *augmented)
         wanted = {'coco/bbox_mAP'}
         if 'mask_head' in cfg.model.get('roi_head', {}):
             wanted.add('coco/segm_mAP')
@@ -128,7 +132,8 @@ def test_detectors_and_segmentors(name, data, tmp_path):
         for head in ('decode_head', 'auxiliary_head'):
             if 'channels' in cfg.model.get(head, {}):
                 cfg.model[head].channels = 32
-        metrics, found = journey(cfg, data / 'mmseg', tmp_path)
+        folder = data / 'mmseg'
+        metrics, found = journey(cfg, folder, tmp_path, *augmented)
         wanted = {'mIoU'}
         assert sum(found['classes'].values()) == pytest.approx(1)
     assert wanted <= set(metrics)

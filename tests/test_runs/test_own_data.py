@@ -115,6 +115,10 @@ def test_segmentation(maps):
     sample = next(iter(loader))['data_samples'][0]
     # 0 is a class and stays
     assert sample.gt_sem_seg.data.unique().tolist() == [0, 1, 2]
+    cfg.val_dataloader.dataset.pipeline = cfg.tta_pipeline
+    views = next(iter(build_loader(cfg, 'val_dataloader')))['data_samples']
+    for (view,) in views:
+        assert view.gt_sem_seg.data.unique().tolist() == [0, 1, 2]
 
 
 def test_weights_of_classes_follow(maps):

@@ -296,7 +296,12 @@ def _narrow_head(model, channels):
 def shrink(cfg):
     """Reduce the sizes of a config in place, and return it."""
     model = cfg.model
-    for part in (model, cfg.train_dataloader, cfg.val_dataloader):
+    for part in (
+        model,
+        cfg.train_dataloader,
+        cfg.val_dataloader,
+        cfg.get('tta_pipeline'),
+    ):
         _shrink_numbers(part)
     if 'vit' in model.backbone.type.lower():
         _shrink_vit(model.backbone)
