@@ -147,7 +147,7 @@ SETTINGS = dict(
         ),
     ),
     STRATEGIES=dict(FullyShardedStrategy={}, ShardedStrategy={}),
-    TOKENIZER=dict(CLIPTokenizer={}),
+    TOKENIZER=dict(CLIPTokenizer={}, OpenCLIPTokenizer=dict(name='ViT-B-32')),
     TRANSFORMS=dict(
         ColorMatrix={},
         RandomBlur={},

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from m3i_mm.registry import TOKENIZER
+from m3i_mm.utils.names import near_names
 
 __all__ = [
     'CLIPTokenizer',
     'HuggingFaceTokenizer',
+    'OpenCLIPTokenizer',
     'Tokenizer',
     'build_tokenizer',
 ]
@@ -115,12 +118,80 @@ class HuggingFaceTokenizer(Tokenizer):
         )
 
 
+@TOKENIZER.register_module()
+class OpenCLIPTokenizer(Tokenizer):
+    """The tokenizer of an open_clip model, with its cleaning and length.
+
+    SigLIP's, for instance, writes all in lower case without punctuation and
+    has 64 tokens; multilingual models have tokenizers of Transformers.
+
+    Attributes:
+        padding (int): The tokenizer's own padding token.
+
+    Args:
+        name (str): Name of the model, e.g. ``'ViT-B-16-SigLIP'``, or a folder
+            that open_clip wrote.
+        context_length (int, optional): The number of tokens. Defaults to the
+            model's.
+
+    Raises:
+        ValueError: If there is no such model, or its tokenizer cannot be
+            loaded; near names are proposed.
+    """
+
+    def __init__(self, name: str, context_length: int | None = None) -> None:
+        try:
+            import open_clip
+        except ImportError as error:
+            raise ImportError(
+                f'The tokenizer of {name!r} needs open_clip: '
+                "pip install 'm3i_mm[text]'"
+            ) from error
+        if Path(name).is_dir():
+            name = f'local-dir:{name}'
+        elif ':' not in name and name not in open_clip.list_models():
+            raise ValueError(
+                f'open_clip has no model {name!r}.'
+                f'{near_names(name, open_clip.list_models())} '
+                'open_clip.list_models() lists all names'
+            )
+        try:
+            self.encoder = open_clip.get_tokenizer(name, context_length)
+        except Exception as error:  # whatever the network raises
+            raise ValueError(
+                f'The tokenizer of {name} cannot be loaded: '
+                f'{str(error).splitlines()[0]}. Without a network give a '
+                'folder that open_clip wrote'
+            ) from error
+        self.context_length = self.encoder.context_length
+        inner = getattr(self.encoder, 'tokenizer', None)
+        self.vocab_size = (
+            self.encoder.vocab_size if inner is None else len(inner)
+        )
+        self.padding = 0 if inner is None else int(inner.pad_token_id or 0)
+        self._special = {
+            self.padding,
+            *(self.encoder if inner is None else inner).all_special_ids,
+        }
+
+    def __call__(self, text: str) -> Tensor:
+        """Encode a text; see :meth:`Tokenizer.__call__`."""
+        return self.encoder(text)[0]
+
+    def decode(self, tokens: Tensor) -> str:
+        """Decode tokens; see :meth:`Tokenizer.decode`."""
+        kept = [t for t in tokens.tolist() if t not in self._special]
+        inner = getattr(self.encoder, 'tokenizer', self.encoder)
+        return inner.decode(kept).strip()
+
+
 def build_tokenizer(tokenizer: str | dict) -> Tokenizer:
     """Build a tokenizer from its name or config.
 
     Args:
-        tokenizer (str | dict): ``'clip'``, the name of a Hugging Face
-            tokenizer, or a config of the registry ``TOKENIZER``.
+        tokenizer (str | dict): ``'clip'``, ``'open_clip:NAME'`` for that of
+            a model of open_clip, the name of a Hugging Face tokenizer, or a
+            config of the registry ``TOKENIZER``.
 
     Returns:
         Tokenizer: The tokenizer.
@@ -129,4 +200,7 @@ def build_tokenizer(tokenizer: str | dict) -> Tokenizer:
         return TOKENIZER.build(tokenizer)
     if tokenizer == 'clip':
         return CLIPTokenizer()
+    source, _, name = tokenizer.partition(':')
+    if source == 'open_clip':
+        return OpenCLIPTokenizer(name)
     return HuggingFaceTokenizer(tokenizer)

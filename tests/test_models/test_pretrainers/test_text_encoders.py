@@ -7,7 +7,11 @@ import json
 import pytest
 import torch
 
-from m3i_mm.datasets.tokenizers import HuggingFaceTokenizer
+from m3i_mm.datasets.tokenizers import (
+    CLIPTokenizer,
+    HuggingFaceTokenizer,
+    build_tokenizer,
+)
 from m3i_mm.registry import MODELS
 
 pytestmark = pytest.mark.openmmlab
@@ -60,6 +64,42 @@ def test_hugging_face_tokenizer_pads_with_its_own_token(padding, tmp_path):
     expected = [vocabulary['a'], vocabulary['cat'], padding, padding]
     assert tokens.tolist() == expected
     assert encode.decode(tokens) == 'a cat'
+
+
+def test_open_clip_tokenizer_by_name():
+    encode, clip = build_tokenizer('open_clip:ViT-B-32'), CLIPTokenizer()
+    text = 'A Cat & a dog'
+    assert torch.equal(encode(text), clip(text))
+    assert (encode.context_length, encode.padding) == (77, 0)
+    assert encode.vocab_size == clip.vocab_size
+    assert encode.decode(encode(text)) == clip.decode(clip(text))
+    with pytest.raises(ValueError, match="Did you mean 'ViT-B-32'"):
+        build_tokenizer('open_clip:VIT-B-32')
+
+
+def test_open_clip_tokenizer_of_a_folder(tmp_path):
+    """Length, cleaning and padding are those of the model, as of SigLIP."""
+    transformers = pytest.importorskip('transformers')
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    vocabulary = dict(a=0, pad=1, cat=2, dog=3, unk=4)
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token='unk'))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token='pad', unk_token='unk'
+    ).save_pretrained(tmp_path)
+    text_cfg = dict(
+        context_length=5,
+        hf_tokenizer_name=str(tmp_path),
+        tokenizer_kwargs=dict(clean='canonicalize'),
+    )
+    config = dict(model_cfg=dict(text_cfg=text_cfg))
+    (tmp_path / 'open_clip_config.json').write_text(json.dumps(config))
+    encode = build_tokenizer(f'open_clip:{tmp_path}')
+    assert encode.padding == 1
+    assert encode.vocab_size == 5
+    assert encode('A Cat!').tolist() == [0, 2, 1, 1, 1]
+    assert encode.decode(encode('a, DOG')) == 'a dog'
 
 
 def test_open_clip_ignores_padding(tmp_path):
