@@ -26,7 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from m3i_mm.models.internimage import InternImage
-from m3i_mm.ops.triton_launch import observe
+from m3i_mm.ops.triton_launch import Launch, observe
 
 __all__ = [
     'COLUMNS',
@@ -152,8 +152,8 @@ class _Counter(TorchDispatchMode):
         self.launches: dict[str, int] = defaultdict(int)
         self.bytes: dict[str, int] = defaultdict(int)
 
-    def add_kernel(self, name: str, tensors: Iterable[Tensor]) -> None:
-        self._add(name, tensors)
+    def add_kernel(self, launch: Launch) -> None:
+        self._add(launch.name, launch.tensors)
 
     def __torch_dispatch__(
         self,

@@ -11,18 +11,48 @@ import functools
 import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ['launch', 'needs_wide_index', 'observe', 'unavailable_reason']
-
-Observer = Callable[[str, list[Tensor]], None]
+__all__ = [
+    'Launch',
+    'launch',
+    'needs_wide_index',
+    'observe',
+    'unavailable_reason',
+]
 
 # Elements that 32-bit indices serve, with room for the last block's excess.
 _NARROW_INDEX_LIMIT = 2**30
 
+
+class Launch(NamedTuple):
+    """A kernel and what it is started with; see :func:`launch`.
+
+    Args:
+        kernel (Any): Triton's function.
+        programs (int): Size of the one-dimensional grid.
+        tensors (tuple[Tensor | None]): Its first arguments.
+        scalars (tuple[float]): The next ones.
+        constants (dict): What it is compiled for, by name.
+    """
+
+    kernel: Any
+    programs: int
+    tensors: tuple[Tensor | None, ...]
+    scalars: tuple[float, ...]
+    constants: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The operator of the kernel and the kernel's own name."""
+        operator = self.kernel.fn.__module__.split('.')[-2]
+        return f'{operator}.{self.kernel.fn.__name__}'
+
+
+Observer = Callable[[Launch], None]
 _observers: list[Observer] = []
 
 
@@ -71,12 +101,13 @@ def launch(
         *scalars (float): The numbers after the tensors.
         **constants: What it is compiled for, and ``num_warps``.
     """
-    present = [tensor for tensor in tensors if tensor is not None]
     if _observers:
+        seen = Launch(kernel, programs, tensors, scalars, constants)
         for observer in _observers:
-            observer(_name(kernel), present)
+            observer(seen)
         return
-    with _on_device(present[0].device):
+    device = next(t.device for t in tensors if t is not None)
+    with _on_device(device):
         kernel[(programs,)](*tensors, *scalars, **constants)
 
 
@@ -88,7 +119,7 @@ def observe(observer: Observer) -> Iterator[None]:
     data (``FakeTensorMode``).
 
     Args:
-        observer (Callable): Takes the kernel's name and its tensors.
+        observer (Callable): Takes a :class:`Launch`.
 
     Yields:
         None: While kernels are not run.
@@ -98,12 +129,6 @@ def observe(observer: Observer) -> Iterator[None]:
         yield
     finally:
         _observers.remove(observer)
-
-
-def _name(kernel: Any) -> str:
-    """Return the operator of a kernel and the kernel's own name."""
-    operator = kernel.fn.__module__.split('.')[-2]
-    return f'{operator}.{kernel.fn.__name__}'
 
 
 def _on_device(device: torch.device) -> contextlib.AbstractContextManager:

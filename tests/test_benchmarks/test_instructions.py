@@ -1,0 +1,57 @@
+"""Counting what a thread executes, in assembly written by hand."""
+
+import pytest
+import torch
+
+from m3i_mm.benchmarks import instructions
+from m3i_mm.benchmarks.instructions import (
+    count_dcnv3,
+    executed_instructions,
+    find_nvdisasm,
+    used_registers,
+)
+
+ASSEMBLY = """
+kernel:
+        /*0000*/                   LDC R1, c[0x0][0x28] ;
+        /*0010*/                   S2R R22, SR_TID.X ;
+.L_x_1:
+        /*0020*/                   FADD R2, R2, 1 ;
+.L_x_0:
+        /*0030*/              @!P0 FFMA R12, R2, R3, R4 ;
+        /*0040*/               @P1 BRA `(.L_x_0) ;
+        /*0050*/               @P0 BRA `(.L_x_1) ;
+        /*0060*/                   EXIT ;
+.L_x_2:
+        /*0070*/                   BRA `(.L_x_2);
+        /*0080*/                   NOP;
+.L_x_3:
+"""
+
+
+def test_the_largest_loop_counts_once_an_iteration():
+    # 2 before, 4 in the loop, 2 after
+    assert executed_instructions(ASSEMBLY, iterations=1) == 8
+    assert executed_instructions(ASSEMBLY, iterations=5) == 2 + 5 * 4 + 2
+
+
+def test_registers_come_in_eights():
+    assert used_registers(ASSEMBLY) == 24
+
+
+def test_a_missing_disassembler_is_named(monkeypatch):
+    pytest.importorskip('triton')
+    monkeypatch.setattr(instructions, 'find_nvdisasm', lambda: None)
+    with pytest.raises(FileNotFoundError, match='nvidia-cuda-nvdisasm'):
+        count_dcnv3(32, 2, torch.float32, 90)
+
+
+@pytest.mark.skipif(find_nvdisasm() is None, reason='needs nvdisasm')
+@pytest.mark.parametrize(
+    ('dtype', 'most'), [('bfloat16', 125), ('float32', 130)]
+)
+def test_the_forward_kernel_is_short(dtype, most):
+    forward, _ = count_dcnv3(64, 4, getattr(torch, dtype), 90)
+    assert forward['instructions per output'] <= most
+    # 40 warps a multiprocessor
+    assert forward['registers'] <= 48

@@ -1,0 +1,60 @@
+"""Count the instructions of DCNv3's kernels on an NVIDIA GPU, without one.
+
+Compiles for the group widths and dtypes given, and prints a table in
+Markdown. Needs Triton and nvdisasm (pip install nvidia-cuda-nvdisasm).
+"""
+
+import argparse
+
+import torch
+
+from m3i_mm.benchmarks.instructions import COLUMNS, count_dcnv3
+from m3i_mm.benchmarks.measure import markdown_table
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--group-channels',
+        type=int,
+        nargs='+',
+        default=[16, 32],
+        help='widths of a group (default: 16 32, of T to XL and of H, G)',
+    )
+    parser.add_argument(
+        '--dtypes',
+        nargs='+',
+        choices=['float32', 'bfloat16', 'float16'],
+        default=['float32', 'bfloat16', 'float16'],
+        help='of all tensors (default: all)',
+    )
+    parser.add_argument(
+        '--architecture',
+        type=int,
+        default=90,
+        help='compute capability without its dot (default: %(default)s)',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Compile, count, print."""
+    args = parse_args()
+    groups = 4
+    rows = [
+        row
+        for dtype in args.dtypes
+        for width in args.group_channels
+        for row in count_dcnv3(
+            groups * width, groups, getattr(torch, dtype), args.architecture
+        )
+    ]
+    print(markdown_table(rows, COLUMNS))
+
+
+if __name__ == '__main__':
+    main()
