@@ -24,6 +24,7 @@ __all__ = [
     'contenders',
     'layers_of',
     'plot',
+    'random_inputs',
 ]
 
 COLUMNS = (
@@ -156,7 +157,7 @@ def benchmark_layer(
         dict: Cells of a row, by :data:`COLUMNS`. An operator that does not
         support the dtype has the error in the column ``failed``.
     """
-    inputs = _random_inputs(layer, device, dtype)
+    inputs = random_inputs(layer, device, dtype)
     call = partial(operator, *inputs, layer.geometry)
     row: dict[str, Any] = {
         'arch': layer.arch,
@@ -199,7 +200,7 @@ def benchmark_layer(
     return row
 
 
-def _random_inputs(
+def random_inputs(
     layer: Layer, device: torch.device, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return input, offsets of about a pixel, and a normalised mask."""

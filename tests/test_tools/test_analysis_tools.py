@@ -25,11 +25,32 @@ def test_benchmark_backbone_says_the_share_of_dcnv3(run_tool, tmp_path):
     run_tool(
         'analysis_tools/benchmark_backbone.py',
         *('--archs', 'tiny', '--image-sizes', '32x32', '--device', 'cpu'),
+        *('--backends', 'torch'),
         *('--min-seconds', '0.001', '--out', path),
     )
     (row,) = json.loads(path.read_text())['results']
     assert row['backend'] == 'torch'
     assert row['share of dcnv3'] > 0
+
+
+def test_benchmark_atomics_compares_two_backward_passes(run_tool, tmp_path):
+    path = tmp_path / 'results.json'
+    run_tool(
+        'analysis_tools/benchmark_atomics.py',
+        *('--archs', 'tiny', '--image-sizes', '32x32', '--device', 'cpu'),
+        *('--backend', 'torch', '--min-seconds', '0.001', '--out', path),
+    )
+    rows = json.loads(path.read_text())['results']
+    assert [row['stage'] for row in rows] == [0, 1, 2, 3]
+    assert all(row['without input ms'] > 0 for row in rows)
+
+
+def test_benchmark_card_lists_its_pieces(run_tool):
+    output = run_tool('analysis_tools/benchmark_card.py', '--list').stdout
+    assert output.startswith('right: python -m pytest')
+    assert (
+        'op-800-float32: python tools/analysis_tools/benchmark_dcn' in output
+    )
 
 
 def test_count_bytes_of_a_step(run_tool):

@@ -1,0 +1,58 @@
+"""Time DCNv3's backward pass with and without the gradient of the input.
+
+Prints a table in Markdown; with --out also writes it as JSON.
+"""
+
+import argparse
+
+import torch
+
+from m3i_mm.benchmarks.atomics import COLUMNS, benchmark_atomics
+from m3i_mm.benchmarks.dcnv3 import layers_of
+from m3i_mm.benchmarks.measure import (
+    add_benchmark_arguments,
+    environment,
+    markdown_table,
+    write_json,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_benchmark_arguments(parser)
+    parser.add_argument(
+        '--backend',
+        default='triton',
+        help='backend of DCNv3 (default: %(default)s)',
+    )
+    parser.add_argument('--out', help='JSON file to write')
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print, write."""
+    args = parse_args()
+    rows = [
+        benchmark_atomics(
+            layer,
+            args.device,
+            getattr(torch, args.dtype),
+            args.min_seconds,
+            args.backend,
+        )
+        for arch in args.archs
+        for size in args.image_sizes
+        for layer in layers_of(arch, size, args.batch_size)
+    ]
+    print(environment(args.device), f'batch {args.batch_size}, {args.dtype}')
+    print(markdown_table(rows, COLUMNS))
+    if args.out:
+        write_json(args.out, args.device, rows)
+
+
+if __name__ == '__main__':
+    main()
