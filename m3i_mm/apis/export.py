@@ -109,7 +109,8 @@ def trace(
     """Trace a model for any batch and image size.
 
     Args:
-        model (nn.Module): Takes images (B, 3, H, W).
+        model (nn.Module): Takes images (B, 3, H, W) of the precision of its
+            parameters, ``model.half()`` those of float16.
         image_size (tuple[int, int]): Height and width of the example.
         grid_sample (bool): Whether DCNv3 becomes GridSample (the ``torch``
             backend); False takes Gather (``gather``), for runtimes that
@@ -121,7 +122,7 @@ def trace(
     with _backend(model, 'torch' if grid_sample else 'gather'):
         return torch.export.export(
             _Exported(model).eval(),
-            (torch.randn(2, 3, *image_size),),
+            (_images(model, 2, image_size),),
             dynamic_shapes=FREE_SHAPES,
             strict=False,
         )
@@ -138,6 +139,12 @@ def _backend(model: nn.Module, name: str) -> Iterator[None]:
     finally:
         for layer, backend in zip(layers, backends, strict=True):
             layer.backend = backend
+
+
+def _images(model: nn.Module, batch: int, size: tuple[int, int]) -> Tensor:
+    """Draw images (B, 3, H, W) in the precision of a model."""
+    parameter = next(model.parameters())
+    return torch.randn(batch, 3, *size).to(parameter.dtype)
 
 
 def write_program(program: ExportedProgram, path: str, opset: int) -> None:
@@ -177,12 +184,13 @@ def verify_onnx(
     session = InferenceSession(path, providers=['CPUExecutionProvider'])
     worst = 0.0
     for size in image_sizes:
-        images = torch.randn(1, 3, *size)
+        images = _images(model, 1, size)
         expected = model(images)
         if isinstance(expected, Tensor):
             expected = (expected,)
         values = session.run(None, {'images': images.numpy()})
         for value, reference in zip(values, expected, strict=True):
-            difference = np.abs(value - reference.numpy()).max()
-            worst = max(worst, float(difference / reference.abs().max()))
+            wanted = reference.float().numpy()
+            difference = np.abs(value.astype(np.float32) - wanted).max()
+            worst = max(worst, float(difference / np.abs(wanted).max()))
     return worst

@@ -84,6 +84,16 @@ def test_onnx_without_grid_sample(backbone, gathered):
     assert {layer.backend for layer in layers} == {'auto'}
 
 
+def test_onnx_in_half_precision(backbone, tmp_path):
+    half = copy.deepcopy(backbone).half()
+    path = str(tmp_path / 'half.onnx')
+    export_model(half, path, (64, 64), grid_sample=False)
+    weights = onnx.load(path).graph.initializer
+    kinds = {w.data_type for w in weights if len(w.dims) == 4}
+    assert kinds == {onnx.TensorProto.FLOAT16}
+    assert verify_onnx(half, path, SIZES) < 2e-2
+
+
 def test_openvino(backbone, gathered):
     openvino = pytest.importorskip('openvino')
     # some CPUs would take bfloat16
