@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os.path as osp
 import re
+import zipfile
 from glob import escape, glob
 
 from mmengine.logging import print_log
 
 from .errors import CheckpointError
-from .reading import check_file
+from .reading import check_file, read_checkpoint
 from .writing import AtomicLocalBackend
 
 __all__ = ['STOPPED', 'find_latest', 'point_to', 'require_intact']
@@ -82,7 +83,7 @@ def require_intact(path: str) -> None:
     if osp.isdir(path):
         return
     try:
-        check_file(path)
+        _check(path)
     except CheckpointError as error:
         intact = _newest_intact(osp.dirname(path), path)
         if intact is None:
@@ -92,6 +93,13 @@ def require_intact(path: str) -> None:
         raise CheckpointError(
             f'{error}. The one before is {intact}: --resume {intact}'
         ) from error
+
+
+def _check(path: str) -> None:
+    check_file(path)
+    # without checksums only reading shows what it is
+    if not zipfile.is_zipfile(path):
+        read_checkpoint(path)
 
 
 def _newest_first(folder: str) -> list[str]:
@@ -109,7 +117,7 @@ def _newest_intact(folder: str, damaged: str) -> str | None:
     for path in _newest_first(folder):
         if not osp.exists(damaged) or not osp.samefile(path, damaged):
             try:
-                check_file(path)
+                _check(path)
             except CheckpointError:
                 continue
             return path

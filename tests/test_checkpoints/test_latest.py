@@ -43,6 +43,7 @@ def test_without_a_pointer_the_newest_is_taken(folder, pointer):
 
 
 DAMAGES = dict(
+    foreign=lambda content: b'no checkpoint',
     empty=lambda content: b'',
     cut=lambda content: content[: len(content) // 2],
     head=lambda content: content[:100],
