@@ -1,6 +1,7 @@
 """Files of the authors by name: the table, and files as they are in it."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from m3i_mm.checkpoints import (
     released_files,
 )
 from m3i_mm.checkpoints.fitting import fit_weights
+from m3i_mm.commands import main
 from m3i_mm.runs import cli
 from m3i_mm.runs.building import build_model
 from m3i_mm.runs.config_check import ConfigError
@@ -155,8 +157,9 @@ def test_the_config_that_a_file_is_evaluated_by():
             config_of_released(name)
 
 
-def test_evaluation_by_the_name_alone(downloads, tmp_path, monkeypatch):
-    asked, _ = downloads
+@pytest.fixture
+def small_config(tmp_path):
+    """The config of the small file, on a tiny set."""
     write_detection_set(tmp_path, CocoDataset.METAINFO['classes'])
     cfg = read_config('coco/mask-rcnn_internimage-t_fpn_8xb2-1x_coco.py')
     # the sizes of the backbone only: the heads are as large as in the file
@@ -165,13 +168,35 @@ def test_evaluation_by_the_name_alone(downloads, tmp_path, monkeypatch):
     cfg.model.test_cfg.rpn.update(nms_pre=20, max_per_img=20)
     cfg.model.test_cfg.rcnn.score_thr = 0.0  # or nothing is detected
     use_data(cfg, tmp_path).dump(tmp_path / 'small.py')
-    monkeypatch.setattr(
-        cli, 'config_of_released', lambda name: str(tmp_path / 'small.py')
-    )
+    return str(tmp_path / 'small.py')
+
+
+def test_evaluation_by_the_name_alone(
+    downloads, small_config, tmp_path, monkeypatch
+):
+    asked, _ = downloads
+    monkeypatch.setattr(cli, 'config_of_released', lambda name: small_config)
     out = tmp_path / 'metrics.json'
     cli.main_test([NAME, '--out', str(out), '--work-dir', str(tmp_path)])
     assert asked == [released_files()[NAME].url]
     assert 'coco/bbox_mAP' in json.loads(out.read_text())
+
+
+def test_prediction_by_the_name_alone(
+    downloads, small_config, tmp_path, monkeypatch
+):
+    asked, _ = downloads
+    monkeypatch.setattr(sys, 'argv', list(sys.argv))
+    monkeypatch.setattr(
+        'm3i_mm.runs.reading.config_of_released', lambda name: small_config
+    )
+    picture = next((tmp_path / 'images').iterdir())
+    words = ['--checkpoint', NAME, '--out', str(tmp_path / 'found')]
+    main(['predict', str(picture), *words, '--score-threshold', '0'])
+    assert asked == [released_files()[NAME].url]
+    found = json.loads((tmp_path / 'found/predictions.json').read_text())
+    (prediction,) = found.values()
+    assert prediction['objects'][0]['name'] in CocoDataset.METAINFO['classes']
 
 
 def test_a_misspelt_name_proposes_near_ones(tmp_path, monkeypatch):
