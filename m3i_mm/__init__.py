@@ -7,6 +7,8 @@ compiled ops in reach. Nothing of torch, MMPretrain or MMDetection is imported.
 
 import os.path as osp
 import warnings
+from importlib import import_module
+from typing import Any
 
 from .compat import check_dependencies
 from .version import __version__
@@ -24,6 +26,13 @@ install_moved_modules()
 warnings.filterwarnings('default', 'The config file', DeprecationWarning)
 
 __all__ = ['OPENMMLAB_LINE', '__version__', 'get_config_path']
+
+
+def __getattr__(name: str) -> Any:
+    """Import :func:`m3i_mm.commands.pretrain.pretrain` when it is used."""
+    if name == 'pretrain':
+        return import_module('m3i_mm.commands.pretrain').pretrain
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 
 def get_config_path(name: str) -> str:

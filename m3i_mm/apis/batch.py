@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import mmcv
 from tqdm.auto import tqdm
 
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
+from m3i_mm.runs.console import quietly
 
 from .prediction import ImageError, Predictor
 
@@ -96,9 +96,8 @@ def predict_files(
     targets = collect_images(paths, out).items()
     for image, target in tqdm(targets, 'Images', disable=None):
         try:
-            with warnings.catch_warnings():
-                # of boxes that reach over the border
-                warnings.filterwarnings('ignore', module='mmengine')
+            # inferencers draw bars, and warn of boxes that cross the border
+            with quietly():
                 prediction = predictor(image)
         except ImageError as error:
             broken[str(image)] = str(error)

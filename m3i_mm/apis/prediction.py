@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import numpy as np
+
+from m3i_mm.datasets.faults import SampleError
+from m3i_mm.datasets.transforms import Background, DecodeImage
 
 __all__ = ['ImageError', 'Prediction', 'Predictor', 'read_image']
 
@@ -50,7 +52,7 @@ class Predictor(ABC):
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an image file.
+    """Read an image file; a transparent one is put on white, as for models.
 
     Args:
         path (Path): Image file.
@@ -62,9 +64,7 @@ def read_image(path: Path) -> np.ndarray:
         ImageError: If the file cannot be read as an image.
     """
     try:
-        image = mmcv.imread(str(path), channel_order='rgb')
-    except Exception as error:  # each decoder has exceptions of its own
+        sample = DecodeImage()(dict(sample_key=str(path), img_path=str(path)))
+    except SampleError as error:
         raise ImageError(f'{path} is no readable image: {error}') from error
-    if image is None:
-        raise ImageError(f'{path} is no readable image')
-    return image
+    return Background((255, 255, 255))(sample)['img'][..., ::-1]

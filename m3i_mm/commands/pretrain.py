@@ -47,6 +47,7 @@ def pretrain(
     amp: bool = False,
     devices: int = 1,
     check_only: bool = False,
+    command: Sequence[str] = (),
 ) -> Path | None:
     """Pre-train on pictures.
 
@@ -67,6 +68,7 @@ def pretrain(
         amp (bool): Train with bfloat16.
         devices (int): Number of processes.
         check_only (bool): Write the config and try it, and train nothing.
+        command (Sequence[str]): What the user typed, which the config tells.
 
     Returns:
         Path | None: The file of the backbone.
@@ -87,7 +89,7 @@ def pretrain(
         plan = plan_pretraining(
             found, model, image_size, batch_size, epochs, list(without)
         )
-        write_recipe(config, found, plan, init, sys.argv)
+        write_recipe(config, found, plan, init, list(command))
     for part in found:
         print(part)
     print(f'{plan}\nconfig: {config}\n', flush=True)
@@ -182,4 +184,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         action='store_true',
         help='write the config and try it, and train nothing',
     )
-    pretrain(**vars(parser.parse_args(arguments)))
+    pretrain(**vars(parser.parse_args(arguments)), command=sys.argv)

@@ -353,6 +353,7 @@ def _use_folders(cfg: Config, root: Path) -> list[str]:
                 data_root=str(root),
                 data_prefix=half,
                 with_label=True,
+                extensions=IMAGE_SUFFIXES,
             )
     for evaluator in _evaluators(cfg):
         if len(classes) < 6 and 'topk' in evaluator:

@@ -179,12 +179,20 @@ def write_recipe(
             *(f'{name} = {_write(value)}' for name, value in sections.items()),
             '# a small run keeps its last checkpoint and speaks often',
             'default_hooks = dict(',
-            '    checkpoint=dict(max_keep_ckpts=1), logger=dict(interval=10)',
+            f'    checkpoint=dict(interval={_saved_every(found, plan)}, '
+            'max_keep_ckpts=1),',
+            '    logger=dict(interval=10),',
             ')',
         ]
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + '\n', encoding='utf-8')
+
+
+def _saved_every(found: list[Survey], plan: Plan) -> int:
+    """Return the epochs between checkpoints: some hundred steps at least."""
+    steps = sum(part.count for part in found) // plan.batch_size
+    return min(plan.epochs, max(1, 200 // max(1, steps)))
 
 
 _VIEWS = """\

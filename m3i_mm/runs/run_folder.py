@@ -26,6 +26,8 @@ def find_run(folder: str | Path) -> tuple[str, str]:
         CheckpointError: If the last checkpoint is damaged.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise ConfigError(f'there is no folder {str(folder)!r}')
     configs = sorted(folder.glob('*.py'), key=lambda f: f.stat().st_mtime)
     latest = find_latest(str(folder))
     if not configs or latest is None:

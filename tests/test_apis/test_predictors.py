@@ -270,3 +270,13 @@ def test_tool_searches_no_texts_with_a_model_without_text(
     assert result.returncode == 1
     assert 'error: ImageClassifier has no text encoder' in result.stderr
     assert 'Traceback' not in result.stderr
+
+
+def test_what_is_transparent_is_drawn_on_white(tmp_path):
+    pixels = np.full((4, 6, 4), 90, np.uint8)
+    pixels[..., 3] = 0
+    pixels[0, 0] = (10, 200, 30, 255)
+    Image.fromarray(pixels).save(tmp_path / 'a.png')
+    image = read_image(tmp_path / 'a.png')
+    assert image[0, 0].tolist() == [10, 200, 30]
+    assert (image[1:] == 255).all()

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 from mmdet.registry import METRICS
+from PIL import Image
 from toy.downstream import write_detection_set, write_segmentation_set
 
 from m3i_mm.runs.building import build_loader
@@ -190,3 +191,13 @@ def test_the_backbone_of_a_run(tmp_path):
     assert 'detector.pth is left out' in use_backbone(cfg, str(tmp_path))
     assert cfg.load_from is None
     assert cfg.model.backbone.init_cfg.new_weights == ['extra']
+
+
+def test_pictures_of_classes_may_be_webp(folders):
+    """MMPretrain looks for some kinds of files only."""
+    for path in list(folders.rglob('*.jpg')):
+        Image.open(path).save(path.with_suffix('.webp'))
+        path.unlink()
+    cfg = shipped('internimage/internimage-t')
+    use_data(cfg, str(folders))
+    assert len(build_loader(cfg).dataset) == 6
