@@ -1,6 +1,7 @@
-"""SimCLR, BYOL and MoCo of lightly: the same loss and the same gradients.
+"""The losses of lightly: the same values and the same gradients.
 
-On the encoder of projects/photographs, in float64. They need lightly
+SimCLR, BYOL and MoCo on the encoder of projects/photographs; DINO, iBOT and
+SwAV from scores on; in float64. They need lightly
 (requirements/calibration.txt) and run by ``make test-calibration``.
 """
 
@@ -11,7 +12,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from toy.recipes import ROOT
 
-import m3i_mm.models  # noqa: F401
+from m3i_mm.models.pretrainers import Features, SoftCategorical
 from m3i_mm.registry import MODELS
 
 loss = pytest.importorskip('lightly.loss')
@@ -117,3 +118,76 @@ def test_moco_with_a_queue(views):
         compare(model, expected, views)
         # both have put the keys in
         torch.testing.assert_close(negatives.queue, theirs.memory_bank.bank)
+
+
+# ----------------------------------------- DINO, iBOT, SwAV: the likelihoods
+
+IMAGES, PROTOTYPES, PATCHES = 6, 20, 4
+
+
+def scores(*shape):
+    return torch.randn(*shape, PROTOTYPES, requires_grad=True)
+
+
+def equal(found, expected, prediction):
+    torch.testing.assert_close(found, expected)
+    gradients = [
+        torch.autograd.grad(value, prediction, retain_graph=True)
+        for value in (found, expected)
+    ]
+    torch.testing.assert_close(*gradients)
+
+
+def pairs(score):
+    """Average over pairs of a view and another large one."""
+    terms = [score(v, w) for v in range(4) for w in range(2) if v != w]
+    return sum(terms) / len(terms)
+
+
+def centred():
+    center = dict(type='Centering', num_prototypes=PROTOTYPES)
+    return SoftCategorical(center, temperature=0.1).train()
+
+
+def test_dino_and_its_center():
+    likelihood, reference = centred(), loss.DINOLoss(PROTOTYPES).double()
+    for _ in range(3):
+        teacher = [scores(IMAGES).detach() for _ in range(2)]
+        student = [scores(IMAGES) for _ in range(4)]
+        found = pairs(
+            lambda v, w, s=student, t=teacher: likelihood(
+                s[v], Features(t[w])
+            ).mean()
+        )
+        likelihood.finish()
+        equal(found, reference(teacher, student), student)
+    center = likelihood.assignment.center
+    torch.testing.assert_close(center, reference.center.flatten())
+
+
+def test_ibot_and_its_center():
+    likelihood = centred()
+    reference = loss.IBOTPatchLoss(
+        PROTOTYPES, teacher_temp=0.04, student_temp=0.1
+    ).double()
+    hidden = torch.rand(IMAGES, 9).argsort(1) < PATCHES
+    for _ in range(3):
+        teacher, student = scores(IMAGES, 9).detach(), scores(IMAGES, 9)
+        shape = (IMAGES, PATCHES, PROTOTYPES)
+        found = likelihood(
+            student[hidden].view(shape), Features(teacher[hidden].view(shape))
+        ).mean()
+        likelihood.finish()
+        expected = reference(
+            teacher[hidden], student[hidden], hidden.view(IMAGES, 3, 3)
+        )
+        equal(found, expected, student)
+
+
+def test_swav():
+    likelihood = SoftCategorical(dict(type='Sinkhorn'), temperature=0.1)
+    reference = loss.SwaVLoss(sinkhorn_gather_distributed=False)
+    views = [scores(IMAGES) for _ in range(4)]
+    units = [torch.nn.functional.normalize(view, dim=1) for view in views]
+    found = pairs(lambda v, w: likelihood(units[v], Features(units[w])).mean())
+    equal(found, reference(units[:2], units[2:]).squeeze(), views)
