@@ -156,7 +156,7 @@ for way, base in ways.items():
         file.write('_base_ = ' + base)
     configs.append(Config.fromfile(way + '.py'))
 for config in configs:
-    assert config.default_hooks.checkpoint.type == 'CheckpointHook'
+    assert config.default_hooks.checkpoint.type == 'm3i_mm.CheckpointHook'
 print('found')
 """
 
