@@ -1,8 +1,8 @@
 """Instructions of Triton kernels on an NVIDIA GPU, counted without one.
 
 A kernel is compiled for what a call launches it with, and disassembled. An
-instruction counts as often as a thread reaches it: those of the largest loop
-once an iteration, all others once. Branches are taken to be followed to the
+instruction counts as often as a thread reaches it: those of a loop once an
+iteration, all others once. Branches are taken to be followed to the
 end, so a count is a bound for rows that have less to do.
 
 Needs Triton, and ``nvdisasm`` of CUDA or ``pip install nvidia-cuda-nvdisasm``.
@@ -90,9 +90,11 @@ def count_dcnv3(
         out = dcnv3(input, offset, mask, groups=groups, backend='triton')
         out.backward(torch.empty_like(out))
     rows = []
-    for launch, loop in zip(launches, ('KERNEL_SIZE', 'TAPS'), strict=True):
+    for launch in launches:
         assembly = _disassemble(launch, architecture)
-        executed = executed_instructions(assembly, launch.constants[loop])
+        executed = executed_instructions(
+            assembly, launch.constants['KERNEL_SIZE']
+        )
         threads = launch.programs * launch.constants['num_warps'] * 32
         rows.append(
             {
@@ -107,11 +109,11 @@ def count_dcnv3(
 
 
 def executed_instructions(assembly: str, iterations: int) -> int:
-    """Count what a thread executes, the largest loop many times.
+    """Count what a thread executes, each loop many times.
 
     Args:
         assembly (str): Output of ``nvdisasm -c``.
-        iterations (int): Of the largest loop.
+        iterations (int): Of each loop; a loop in a loop multiplies.
 
     Returns:
         int: Instructions, without NOP.
@@ -134,17 +136,16 @@ def executed_instructions(assembly: str, iterations: int) -> int:
         target = _LABEL.search(match['rest'])
         if match['name'] == 'BRA' and target:
             jumps.append((target[0], address))
-    loops = [
+    loops = {
         (labels[label], end)
         for label, end in jumps
         # the trap after the end jumps to itself
         if labels.get(label, end) < end
-    ]
-    if not loops:
-        return len(addresses)
-    first, last = max(loops, key=lambda loop: loop[1] - loop[0])
-    body = sum(first <= address <= last for address in addresses)
-    return len(addresses) + (iterations - 1) * body
+    }
+    return sum(
+        iterations ** sum(first <= address <= last for first, last in loops)
+        for address in addresses
+    )
 
 
 def used_registers(assembly: str) -> int:

@@ -29,10 +29,10 @@ kernel:
 """
 
 
-def test_the_largest_loop_counts_once_an_iteration():
-    # 2 before, 4 in the loop, 2 after
+def test_loops_count_once_an_iteration():
+    # 2 before, 4 in a loop of which 2 in an inner one, 2 after
     assert executed_instructions(ASSEMBLY, iterations=1) == 8
-    assert executed_instructions(ASSEMBLY, iterations=5) == 2 + 5 * 4 + 2
+    assert executed_instructions(ASSEMBLY, iterations=5) == 4 + 2 * 5 + 2 * 25
 
 
 def test_registers_come_in_eights():

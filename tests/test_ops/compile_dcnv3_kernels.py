@@ -22,7 +22,6 @@ CONSTANTS = dict(
     BLOCK_CHANNELS=16,
     WIDE_INDEX=False,
     COMPUTE=triton_kernels.tl.float32,
-    TILE=2048,
     PACKED=True,
     PACKED_OFFSET=True,
     INPUT_GRADIENT=True,
@@ -30,14 +29,19 @@ CONSTANTS = dict(
 )
 
 
-def compile_kernel(kernel, architecture):
+# as triton_backend launches them
+TILES = dict(forward_kernel=2048, backward_kernel=1024)
+
+
+def compile_kernel(name, architecture):
     """Compile for bfloat16 tensors that are aligned, as PyTorch's are."""
-    function = kernel
+    function = getattr(triton_kernels, name)
+    values = CONSTANTS | dict(TILE=TILES[name])
     signature, constants, aligned = {}, {}, {}
     for position, name in enumerate(function.arg_names):
-        if name in CONSTANTS:
+        if name in values:
             signature[name] = 'constexpr'
-            constants[(position,)] = CONSTANTS[name]
+            constants[(position,)] = values[name]
         elif name.endswith('_ptr'):
             is_sum = name == 'grad_input_ptr'
             signature[name] = '*fp32' if is_sum else '*bf16'
@@ -53,8 +57,8 @@ def compile_kernel(kernel, architecture):
 
 if __name__ == '__main__':
     architecture = int(sys.argv[1])
-    for name in ('forward_kernel', 'backward_kernel'):
-        ptx = compile_kernel(getattr(triton_kernels, name), architecture)
+    for name in TILES:
+        ptx = compile_kernel(name, architecture)
         registers, spilled = assemble(ptx, architecture)
         print(f'// {name}: {registers} registers, {spilled} bytes spilled')
         print(ptx)

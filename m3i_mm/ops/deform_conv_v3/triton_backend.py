@@ -34,13 +34,12 @@ from .geometry import Geometry
 
 __all__ = ['run', 'unavailable_reason']
 
-# Warps of each kernel, and values per program of the backward one. They follow
-# from the compiled code, not from a trial of several at the first step, which
-# would stall it and take memory at its peak: of the backward kernels this one
-# has the fewest instructions.
+# Warps of a program, values of a backward one and bytes of a forward one: two
+# loads of 16 bytes a thread. They follow from the compiled code, not from a
+# trial of several at the first step, which would stall it and take memory at
+# its peak: few instructions, and registers for many warps.
 _WARPS = 4
-_BACKWARD_TILE = 2048
-# Bytes per program of the forward kernel: two loads of 16 bytes a thread.
+_BACKWARD_TILE = 1024
 _FORWARD_BYTES = 2 * 16 * 32 * _WARPS
 
 
@@ -74,8 +73,6 @@ def _forward(
         PACKED=input.dtype == torch.bfloat16
         and not is_odd
         and _has_aligned_pairs(input),
-        PACKED_OFFSET=offset.dtype in (torch.bfloat16, torch.float32)
-        and _has_aligned_pairs(offset),
     )
     return output
 
@@ -294,7 +291,7 @@ def _launch(
     """Launch a kernel over the rows (one group of one output position)."""
     kernels = _kernels()
     tl, cdiv = kernels.tl, kernels.triton.cdiv
-    input, _, mask = tensors[:3]
+    input, offset, mask = tensors[:3]
     height, width, channels = input.shape[1:]
     group_channels = channels // geometry.groups
     row_count = mask.numel() // geometry.taps
@@ -313,6 +310,8 @@ def _launch(
         WIDE_INDEX=needs_wide_index(*tensors),
         COMPUTE=tl.float64 if input.dtype == torch.float64 else tl.float32,
         TILE=TILE,
+        PACKED_OFFSET=offset.dtype in (torch.bfloat16, torch.float32)
+        and _has_aligned_pairs(offset),
     )
     launch(
         getattr(kernels, name),

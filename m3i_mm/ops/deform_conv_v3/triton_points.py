@@ -1,0 +1,149 @@
+"""Where DCNv3's kernels sample, and how they read it.
+
+Whether Triton compiles or interprets (``TRITON_INTERPRET=1``, for tensors on
+the CPU) is decided when this module is imported.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import triton
+import triton.language as tl
+
+__all__ = [
+    'find_pixel',
+    'high_half',
+    'load_tap',
+    'locate_rows',
+    'low_half',
+]
+
+
+@triton.jit
+def locate_rows(
+    row_count: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    out_height: tl.tensor,
+    out_width: tl.tensor,
+    STRIDE: tl.constexpr,
+    ORIGIN: tl.constexpr,
+    GROUPS: tl.constexpr,
+    GROUP_CHANNELS: tl.constexpr,
+    BLOCK_ROWS: tl.constexpr,
+    WIDE_INDEX: tl.constexpr,
+    COMPUTE: tl.constexpr,
+) -> Any:
+    """Return rows, their existence, kernel centre x and y, and image start."""
+    program = tl.program_id(0)
+    if WIDE_INDEX:
+        program = program.to(tl.int64)
+    rows = program * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
+    position = rows // GROUPS
+    line = position // out_width
+    center_x = (position % out_width) * STRIDE + ORIGIN
+    center_y = (line % out_height) * STRIDE + ORIGIN
+    image = line // out_height
+    start = (image * height * width * GROUPS + rows % GROUPS) * GROUP_CHANNELS
+    return (
+        rows,
+        rows < row_count,
+        center_x.to(COMPUTE),
+        center_y.to(COMPUTE),
+        start,
+    )
+
+
+@triton.jit
+def low_half(words: tl.tensor) -> Any:
+    """Return the first bfloat16 of each 32-bit word."""
+    return (words << 16).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def high_half(words: tl.tensor) -> Any:
+    """Return the second bfloat16 of each 32-bit word."""
+    return (words & -65536).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def _load_offset(
+    offset_ptr: tl.tensor,
+    index: tl.tensor,
+    row_mask: tl.tensor,
+    PACKED: tl.constexpr,
+    COMPUTE: tl.constexpr,
+) -> Any:
+    """Return x and y of an offset, by one load if they are aligned."""
+    if PACKED and offset_ptr.dtype.element_ty == tl.bfloat16:
+        words = tl.load(
+            offset_ptr.to(tl.pointer_type(tl.int32)) + index,
+            mask=row_mask,
+            other=0,
+        )
+        return low_half(words), high_half(words)
+    elif PACKED:
+        words = tl.load(
+            offset_ptr.to(tl.pointer_type(tl.int64)) + index,
+            mask=row_mask,
+            other=0,
+        )
+        return (
+            words.to(tl.int32).to(tl.float32, bitcast=True),
+            (words >> 32).to(tl.int32).to(tl.float32, bitcast=True),
+        )
+    else:
+        pointers = offset_ptr + 2 * index
+        return (
+            tl.load(pointers, mask=row_mask, other=0.0).to(COMPUTE),
+            tl.load(pointers + 1, mask=row_mask, other=0.0).to(COMPUTE),
+        )
+
+
+@triton.jit
+def load_tap(
+    offset_ptr: tl.tensor,
+    mask_ptr: tl.tensor,
+    rows: tl.tensor,
+    row_mask: tl.tensor,
+    point: tl.tensor,
+    REMOVE_CENTER: tl.constexpr,
+    TAPS: tl.constexpr,
+    PACKED_OFFSET: tl.constexpr,
+    COMPUTE: tl.constexpr,
+) -> Any:
+    """Return index and existence of each row's tap, its offset and weight.
+
+    Points are numbered as in a kernel with its centre.
+    """
+    exists = row_mask
+    if REMOVE_CENTER:
+        exists = row_mask & (point != TAPS // 2)
+        point -= point // (TAPS // 2 + 1)
+    tap = rows * TAPS + point
+    offset_x, offset_y = _load_offset(
+        offset_ptr, tap, exists, PACKED_OFFSET, COMPUTE
+    )
+    weight = tl.load(mask_ptr + tap, mask=exists, other=0.0).to(COMPUTE)
+    return tap, exists, offset_x, offset_y, weight
+
+
+@triton.jit
+def find_pixel(location: tl.tensor, size: tl.tensor) -> Any:
+    """Return pixel below, fraction, and whether it and the next one exist.
+
+    Locations that are far out or not finite are moved to where no pixel
+    is, and a negative pixel is a large unsigned one.
+    """
+    location = tl.where(location > -2.0, location, -2.0)
+    location = tl.minimum(location, size.to(location.dtype))
+    low = tl.floor(location)
+    pixel = low.to(tl.int32)
+    bound = size.to(tl.uint32)
+    return (
+        pixel,
+        location - low,
+        pixel.to(tl.uint32) < bound,
+        (pixel + 1).to(tl.uint32) < bound,
+    )
