@@ -132,6 +132,7 @@ SETTINGS = dict(
         BatchNegatives={},
         QueueNegatives=dict(embed_dims=4, length=8),
         UniGradTerm={},
+        PlaceAndTimeHead=dict(num_classes=2, in_channels=4),
         FixedWeights=dict(names=['intra']),
         LearnedWeights=dict(names=['intra']),
         ViTDet=dict(
@@ -168,6 +169,7 @@ ELSEWHERE = dict(
     DATASETS={
         'ClassTarsSource',
         'HuggingFaceSource',
+        'INaturalist2018',
         'ImageFolderSource',
         'ImageNetSource',
         'ImageTextListSource',
@@ -241,7 +243,8 @@ def test_a_class_is_built(kind, name):
     if kind == 'FUNCTIONS':
         assert callable(node.get(f'm3i_mm.{name}'))
         return
-    importlib.import_module('m3i_mm.models.backbones.vitdet')
+    for place in ('backbones.vitdet', 'heads.place_and_time_head'):
+        importlib.import_module(f'm3i_mm.models.{place}')
     settings = dict(SETTINGS[kind][name], type=f'm3i_mm.{name}')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         built = node.build(Config(dict(built=settings)).built)
@@ -527,3 +530,28 @@ def test_the_constructor_of_layer_decay():
     model.backbone = MODELS.build(dict(type='m3i_mm.InternImage', arch=SMALL))
     rates = {group['lr'] for group in constructor(model).param_groups}
     assert len(rates) > 2
+
+
+def test_pictures_with_time_and_place(tmp_path):
+    importlib.import_module('m3i_mm.datasets.inaturalist')
+    content = dict(
+        images=[dict(file_name='a.jpg')],
+        annotations=[dict(category_id=7)],
+        categories=[dict(id=3, name='owl'), dict(id=7, name='frog')],
+    )
+    (tmp_path / 'train.json').write_text(json.dumps(content))
+    facts = [dict(date='2014-03-25', lat=90.0, lon=1.0)]
+    (tmp_path / 'places.json').write_text(json.dumps(facts))
+    dataset = DATASETS.build(
+        dict(
+            type='m3i_mm.INaturalist2018',
+            data_root=str(tmp_path),
+            ann_file='train.json',
+            locations_file='places.json',
+            pipeline=[],
+        )
+    )
+    sample = dataset[0]
+    assert sample['gt_label'] == 1
+    assert sample['time'] == pytest.approx([1, 0, 0, 0])
+    assert sample['place'] == pytest.approx([0, 0, 1])
