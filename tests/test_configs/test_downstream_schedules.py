@@ -13,6 +13,8 @@ from toy.downstream import read_config
 
 MASK_RCNN = 'coco/mask-rcnn_internimage-t_fpn_8xb2-1x_coco.py'
 CASCADE = 'coco/cascade-mask-rcnn_internimage-l_fpn_32xb2-3x_coco.py'
+CASCADE_XL = 'coco/cascade-mask-rcnn_internimage-xl_fpn_8xb2-1x_coco.py'
+UPERNET_T = 'ade20k/upernet_internimage-t_8xb2-160k_ade20k-512x512.py'
 UPERNET = 'ade20k/upernet_internimage-xl_8xb2-160k_ade20k-640x640.py'
 DINO_H = 'coco/dino-4scale_internimage-h_o365-pre_64xb1-20k_coco.py'
 DINO_T = 'coco/dino-4scale_internimage-t_8xb2-12e_coco.py'
@@ -92,6 +94,8 @@ def layer_id(name, depths):
 
 DEPTHS = dict(
     t=(4, 4, 18, 4),
+    s=(4, 4, 21, 4),
+    b=(4, 4, 21, 4),
     l=(5, 5, 22, 5),
     xl=(5, 5, 24, 5),
     h=(6, 6, 32, 6),
@@ -103,15 +107,26 @@ DEPTHS = dict(
     ('name', 'rate', 'size', 'offset_scale'),
     [
         (MASK_RCNN, 1.0, 't', 1.0),
+        (MASK_RCNN.replace('-t_', '-s_'), 1.0, 's', 1.0),
+        (MASK_RCNN.replace('-t_', '-b_'), 1.0, 'b', 1.0),
         (CASCADE, 0.90, 'l', 1.0),
+        (CASCADE.replace('-l_', '-xl_'), 0.90, 'xl', 1.0),
+        (CASCADE.replace('32xb2-3x', '8xb2-1x'), 0.94, 'l', 1.0),
+        (CASCADE_XL, 0.94, 'xl', 1.0),
         (CROWDHUMAN, 0.94, 'xl', 1.0),
         (DINO_T, 0.90, 't', 1.0),
         (DINO_T.replace('-t_', '-l_'), 0.90, 'l', 1.0),
         (DINO_H, 0.94, 'h', 1e-3),
         (DINO_H.replace('-h_', '-g_'), 0.94, 'g', 1e-3),
         (UPERNET, 0.94, 'xl', 1.0),
+        (UPERNET.replace('-xl_', '-l_'), 0.94, 'l', 1.0),
+        (UPERNET_T, 1.0, 't', 1.0),
+        (UPERNET_T.replace('-t_', '-s_'), 1.0, 's', 1.0),
+        (UPERNET_T.replace('-t_', '-b_'), 1.0, 'b', 1.0),
+        (UPERNET_G.replace('-g_', '-h_'), 0.95, 'h', 1.0),
         (UPERNET_G, 0.95, 'g', 1.0),
         (SEGFORMER, 0.94, 'l', 1.0),
+        (SEGFORMER.replace('-l_', '-xl_'), 0.94, 'xl', 1.0),
         (MASK2FORMER, 0.95, 'h', 1.0),
         (NYU, 0.95, 'h', 1.0),
     ],
