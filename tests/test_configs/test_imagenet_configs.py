@@ -167,3 +167,83 @@ def test_the_published_settings():
         type='LARS', lr=0.1 * 16384 / 256, weight_decay=0.0, momentum=0.9
     )
     assert linear.train_cfg.max_epochs == 90
+    for loader in (linear.train_dataloader, linear.test_dataloader):
+        assert loader.dataset.pipeline[1].interpolation == 'bicubic'
+
+
+def test_fixed_positions_as_siameseim_has_them(imagenet, tmp_path):
+    """The switch of the README; all else learns as without it."""
+    cfg = reduced(NAMES[0], imagenet, tmp_path)
+    cfg.merge_from_dict(
+        {
+            'optim_wrapper.constructor': (
+                'm3i_mm.LayerDecayOptimWrapperConstructor'
+            ),
+            'optim_wrapper.paramwise_cfg': dict(
+                _delete_=True,
+                layer_decay_rate=0.65,
+                custom_keys=dict(
+                    pos_embed=dict(lr_mult=0.0),
+                    cls_token=dict(decay_mult=0.0),
+                ),
+            ),
+        }
+    )
+    runner = Runner.from_cfg(cfg)
+    wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    groups = {
+        id(p): group
+        for group in wrapper.optimizer.param_groups
+        for p in group['params']
+    }
+    for name, parameter in runner.model.named_parameters():
+        depth = 3  # embeddings, two layers, head
+        if 'layers' in name:
+            depth = 2 - int(name.split('layers.')[1][0])
+        elif name.startswith(('head', 'backbone.ln')):
+            depth = 0
+        lr = 0.0 if 'pos_embed' in name else 1e-3 * 0.65**depth
+        group = groups[id(parameter)]
+        assert group['lr'] == pytest.approx(lr), name
+        decays = parameter.ndim > 1 and 'cls_token' not in name
+        assert group['weight_decay'] == 0.05 * decays, name
+
+
+def test_class_token_as_siameseim_reads_it(imagenet, tmp_path):
+    """The switch of the README: what leaves the last layer."""
+    cfg = reduced(NAMES[2], imagenet, tmp_path)
+    cfg.merge_from_dict(
+        {
+            'model.backbone.out_type': 'cls_token',
+            'model.backbone.final_norm': False,
+        }
+    )
+    model = building.build_model(cfg).eval()
+    seen = []
+    model.backbone.layers[-1].register_forward_hook(
+        lambda module, inputs, output: seen.append(output)
+    )
+    (feature,) = model.extract_feat(torch.randn(2, 3, 32, 32))
+    assert torch.equal(feature, seen[0][:, 0])
+
+
+def test_bias_of_the_linear_probe_learns_at_the_plain_rate(imagenet, tmp_path):
+    """LARS is for weights."""
+    cfg = reduced(NAMES[1], imagenet, tmp_path)
+    runner = Runner.from_cfg(cfg)
+    wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+    optimizer = wrapper.optimizer
+    heads = dict(runner.model.head.named_parameters())
+    before = {name: p.detach().clone() for name, p in heads.items()}
+    for group in optimizer.param_groups:
+        group['lr'] = 0.5
+    for parameter in heads.values():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    for name, parameter in heads.items():
+        wanted = 0.5
+        if parameter.ndim > 1:
+            norms = before[name].norm() / parameter.grad.norm()
+            wanted = 0.5 * 1e-3 * norms.item()
+        step = before[name] - parameter.detach()
+        torch.testing.assert_close(step, torch.full_like(step, wanted))

@@ -37,6 +37,32 @@ SWITCHES = [
         'level_embed,cls_embed,mask_embed]"',
     ),
     (
+        'ade20k/mask2former_internimage-h_coco-stuff-pre_16xb1-80k_'
+        'ade20k-896x896',
+        'load_from=mask2former_internimage_h_896_80k_cocostuff164k.pth',
+    ),
+    (
+        'coco_stuff/mask2former_internimage-h_coco-stuff164k-pre_16xb1-40k_'
+        'coco-stuff10k-512x512',
+        'load_from=mask2former_internimage_h_896_80k_cocostuff164k.pth',
+    ),
+    (
+        'cityscapes/mask2former_internimage-h_mapillary-pre_8xb2-80k_'
+        'cityscapes-1024x1024',
+        'load_from=mask2former_internimage_h_896x896_80k_mapillary.pth',
+    ),
+    (
+        'imagenet/vit-base-p16-m3i-pre_8xb128-coslr-100e_in1k',
+        'optim_wrapper.constructor=m3i_mm.LayerDecayOptimWrapperConstructor '
+        "optim_wrapper.paramwise_cfg=\"{'_delete_':True,"
+        "'layer_decay_rate':0.65,'custom_keys':{'pos_embed':{'lr_mult':0.0},"
+        "'cls_token':{'decay_mult':0.0}}}\"",
+    ),
+    (
+        'imagenet/vit-base-p16-m3i-pre_1percent_in1k',
+        'model.backbone.out_type=cls_token model.backbone.final_norm=False',
+    ),
+    (
         'cityscapes/upernet_internimage-l_mapillary-pre_8xb2-160k_'
         'cityscapes-512x1024',
         'load_from=segformer_internimage_l_512x1024_80k_mapillary.pth',
