@@ -102,3 +102,27 @@ def test_features_are_kept_apart_without_labels(path):
             term = objectives[name].likelihood.get('regularizer')
             wanted = None if labelled else dict(type='UniGradTerm')
             assert term == wanted
+
+
+@pytest.mark.parametrize(
+    ('size', 'drop_path', 'width', 'heads'),
+    [
+        ('vit-small-p16', 0.0, 384, 12),
+        ('vit-base-p16', 0.1, 768, 16),
+        ('vit-large-p16', 0.2, 768, 16),
+        ('internimage-t', 0.1, 768, 16),
+        ('internimage-s', 0.1, 768, 16),
+        ('internimage-b', 0.2, 768, 16),
+        ('internimage-l', 0.2, 768, 16),
+        ('internimage-xl', 0.2, 768, 16),
+        ('internimage-h', 0.2, 768, 16),
+    ],
+)
+def test_sizes_differ_as_the_readme_says(size, drop_path, width, heads):
+    cfg = Config.fromfile(f'configs/_base_/models/m3i_{size}.py').model
+    assert cfg.backbone.drop_path_rate == drop_path
+    assert cfg.decoders.image.embed_dims == width
+    assert cfg.decoders.image.num_heads == heads
+    text = Path('configs/m3i/README.md').read_text()
+    assert 'ViT-S 0, B 0.1, L 0.2; InternImage-T and S 0.1, B to H 0.2' in text
+    assert 'H too; ViT-S 384 with 12 heads' in text
