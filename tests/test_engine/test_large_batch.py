@@ -24,6 +24,7 @@ TOYS = Path(__file__).parents[1] / 'toy'
 IN_ORDER = [0, 1, 2, 3, 4, 5, 6, 7]
 # Process r of two reads the images r, r + 2, ...
 AS_TWO_PROCESSES_READ = [0, 2, 4, 6, 1, 3, 5, 7]
+AS_FOUR_PROCESSES_READ = [0, 4, 1, 5, 2, 6, 3, 7]
 
 
 @pytest.fixture(autouse=True)
@@ -82,11 +83,11 @@ def train(cfg):
     return recorder.losses, weights, runner.message_hub
 
 
-def train_process(rank, port, cfg, path):
+def train_process(rank, number, port, cfg, path):
     os.environ.update(
         RANK=str(rank),
         LOCAL_RANK=str(rank),
-        WORLD_SIZE='2',
+        WORLD_SIZE=str(number),
         MASTER_ADDR='127.0.0.1',
         MASTER_PORT=str(port),
     )
@@ -97,20 +98,26 @@ def train_process(rank, port, cfg, path):
 
 
 def train_two_processes(cfg, path):
+    return train_processes(2, cfg, path)
+
+
+def train_processes(number, cfg, path):
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
     context = multiprocessing.get_context('fork')
     processes = [
-        context.Process(target=train_process, args=(rank, port, cfg, path))
-        for rank in range(2)
+        context.Process(
+            target=train_process, args=(rank, number, port, cfg, path)
+        )
+        for rank in range(number)
     ]
     for process in processes:
         process.start()
     for process in processes:
         process.join(timeout=120)
         assert process.exitcode == 0
-    return [torch.load(f'{path}/{rank}.pth') for rank in range(2)]
+    return [torch.load(f'{path}/{rank}.pth') for rank in range(number)]
 
 
 def sharded(cfg):
@@ -174,6 +181,13 @@ def test_two_processes_equal_the_doubled_batch(tmp_path):
     for _, other in two:
         assert_same_weights(other, weights)
     assert weights['momentum_encoder.steps'] == 8
+
+
+def test_four_processes_equal_the_batch_of_all(tmp_path):
+    four = train_processes(4, config(tmp_path / 'four', 2), tmp_path)
+    _, weights, _ = train(config(tmp_path / 'one', 8, AS_FOUR_PROCESSES_READ))
+    for _, other in four:
+        assert_same_weights(other, weights)
 
 
 def test_shards_equal_the_doubled_batch(tmp_path):
