@@ -50,6 +50,15 @@ def uninterrupted(shards, tmp_path_factory):
     return torch.load(work_dir / 'epoch_3.pth', weights_only=False)
 
 
+def _histories(checkpoint):
+    """Losses, monitors and rates of every iteration."""
+    return {
+        name: buffer.data[0].tolist()
+        for name, buffer in checkpoint['message_hub']['log_scalars'].items()
+        if 'time' not in name
+    }
+
+
 @pytest.mark.parametrize(
     ('options', 'kill_at', 'left', 'final'),
     [
@@ -93,5 +102,6 @@ def test_killed_and_resumed_run_has_the_same_weights(
     assert resumed['state_dict'].keys() == uninterrupted['state_dict'].keys()
     for name, expected in uninterrupted['state_dict'].items():
         assert torch.equal(resumed['state_dict'][name], expected), name
+    assert _histories(resumed) == _histories(uninterrupted)
     moved = uninterrupted['state_dict']['momentum_encoder.steps']
     assert moved == LAST_ITERATION
