@@ -109,14 +109,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     name, rest = _split(words)
     command = COMMANDS[name]
+    former = sys.argv
     # argparse names the program by it
     sys.argv = [f'm3i {name}', *rest]
-    if command.place.endswith('.py'):
-        root = Path(m3i_mm.__file__).resolve().parent / '.mim' / 'tools'
-        runpy.run_path(str(root / command.place))['main']()
-    else:
-        module, function = command.place.split(':')
-        getattr(import_module(f'm3i_mm.{module}'), function)(rest)
+    try:
+        if command.place.endswith('.py'):
+            root = Path(m3i_mm.__file__).resolve().parent / '.mim' / 'tools'
+            runpy.run_path(str(root / command.place))['main']()
+        else:
+            module, function = command.place.split(':')
+            getattr(import_module(f'm3i_mm.{module}'), function)(rest)
+    finally:
+        sys.argv = former
 
 
 def _split(words: list[str]) -> tuple[str, list[str]]:

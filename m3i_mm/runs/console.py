@@ -124,12 +124,14 @@ def quietly() -> Iterator[None]:
 
 
 def import_quietly(library: str) -> None:
-    """Import the data sets of a library without what it prints meanwhile.
+    """Import a library's data sets and hooks without what they print.
 
     Args:
         library (str): Name of the package; nothing happens without it.
     """
-    if find_spec(library) is None or find_spec(f'{library}.datasets') is None:
+    if find_spec(library) is None:
         return
-    with quietly():
-        import_module(f'{library}.datasets')
+    for room in (f'{library}.datasets', f'{library}.engine'):
+        if find_spec(room) is not None:
+            with quietly():
+                import_module(room)

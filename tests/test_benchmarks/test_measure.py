@@ -104,6 +104,7 @@ def test_benchmark_of_a_layer_fills_a_row_for_each_contender(tmp_path):
         assert set(row) | {'contender', 'failed'} == set(COLUMNS)
         rows.append({'contender': name, **row})
     assert {row['contender'] for row in rows} == {
+        'gather',
         'torch',
         'rival grid_sample',
         'rival deformable_attention',

@@ -212,6 +212,8 @@ def test_plain_vit_of_upernet_is_that_of_mae():
         num_layers=2,
         num_heads=2,
         out_indices=(0, 1),
+        # as MMSegmentation's own config of it
+        norm_cfg=dict(type='LN', eps=1e-6),
         init_values=1.0,
     )
     state = {
@@ -220,8 +222,8 @@ def test_plain_vit_of_upernet_is_that_of_mae():
     }
     for model in (found, wanted):
         model.load_state_dict(state, strict=True)
-        model.eval()
-    image = torch.randn(1, 3, 64, 64)
+        model.double().eval()
+    image = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     for first, second in zip(found(image), wanted(image), strict=True):
         torch.testing.assert_close(first, second)
 

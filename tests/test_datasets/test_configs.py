@@ -29,7 +29,9 @@ def test_pipelines_make_two_views(path):
         fields = dict.fromkeys(
             ('label', 'concept', 'group_id', 'subgroup_id'), 1
         )
-        fields.update(text='x', name='x', vendor='x', keywords=['x'])
+        fields.update(
+            text='x', name='x', vendor='x', keywords=['x'], captions=['x']
+        )
         sample = dict(
             sample_key='k',
             source='s',

@@ -75,7 +75,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_one_run(tmp_path):
+def test_one_run(tmp_path, monkeypatch):
+    monkeypatch.setattr('sys.argv', ['train.py', 'mine.py'])
     run = make_run(tmp_path / 'run')
     (run / 'results.json').write_text(json.dumps(dict(results=RESULTS)))
     (run / 'data_report.json').write_text(json.dumps(FAULTS))
@@ -92,7 +93,7 @@ def test_one_run(tmp_path):
         '<b>a.jpg',
         'truncated & short',
         'last effective rank 8.2',
-        'pytest',
+        'train.py mine.py',
     ):
         assert said in page.text
     assert 'b' not in page.tags
