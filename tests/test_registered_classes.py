@@ -245,6 +245,7 @@ def test_a_class_is_built(kind, name):
         return
     for place in ('backbones.vitdet', 'heads.place_and_time_head'):
         importlib.import_module(f'm3i_mm.models.{place}')
+    importlib.import_module('m3i_mm.evaluation.detection')
     settings = dict(SETTINGS[kind][name], type=f'm3i_mm.{name}')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         built = node.build(Config(dict(built=settings)).built)
