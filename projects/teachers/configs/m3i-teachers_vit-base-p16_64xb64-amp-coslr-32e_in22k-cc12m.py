@@ -2,25 +2,13 @@
 # two teachers: patches of DINOv2 and CLIP's embedding of each image of a mix.
 _base_ = [
     '../../../configs/_base_/models/m3i_vit-base-p16.py',
+    '../../../configs/_base_/teachers/dinov2-b_clip-b16.py',
     '../../../configs/_base_/datasets/in22k-cc12m_two_views_224.py',
     '../../../configs/_base_/schedules/m3i_4096_adamw_32e.py',
     '../../../configs/_base_/default_runtime.py',
 ]
 model = dict(
-    teachers=dict(
-        dino=dict(
-            type='m3i_mm.Teacher',
-            name='timm:vit_base_patch14_dinov2.lvd142m',
-            size=196,
-            precision='bfloat16',
-        ),
-        clip=dict(
-            type='m3i_mm.Teacher',
-            name='open_clip:ViT-B-16/datacomp_xl_s13b_b90k',
-            size=224,
-            precision='bfloat16',
-        ),
-    ),
+    teachers=_base_.teachers,
     objectives=dict(
         category=dict(target=dict(num_classes=21841)),
         dino=dict(

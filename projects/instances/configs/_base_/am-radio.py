@@ -1,6 +1,9 @@
 # AM-RADIO: view -> patches and embeddings of several teachers, each
-# standardised. 196 pixels are as many patches of 14 as 224 are of 16.
-_base_ = 'vit-small-p16.py'
+# standardised.
+_base_ = [
+    'vit-small-p16.py',
+    '../../../../configs/_base_/teachers/dinov2-b_clip-b16.py',
+]
 dino = dict(type='m3i_mm.ChannelStatistics', embed_dims=768)
 clip_patches = dict(type='m3i_mm.ChannelStatistics', embed_dims=768)
 clip_image = dict(type='m3i_mm.ChannelStatistics', embed_dims=512)
@@ -14,20 +17,7 @@ to_768 = dict(
 )
 to_512 = dict(to_768, out_channels=512)
 model = dict(
-    teachers=dict(
-        dino=dict(
-            type='m3i_mm.Teacher',
-            name='timm:vit_base_patch14_dinov2.lvd142m',
-            size=196,
-            precision='bfloat16',
-        ),
-        clip=dict(
-            type='m3i_mm.Teacher',
-            name='open_clip:ViT-B-16/datacomp_xl_s13b_b90k',
-            size=224,
-            precision='bfloat16',
-        ),
-    ),
+    teachers=_base_.teachers,
     objectives=dict(
         dino_patches=dict(
             target=dict(
