@@ -53,21 +53,18 @@ def finish_saving(runner: Any) -> None:
         strategy.finish_saving()
 
 
-def save_checkpoint(runner: Any, filename: str, meta: dict[str, Any]) -> str:
+def save_checkpoint(runner: Any, filename: str) -> str:
     """Save to the work folder outside the order of ``CheckpointHook``.
 
     Args:
         runner (Runner): The runner, on every process.
         filename (str): Name of the file.
-        meta (dict): ``epoch`` and ``iter`` to continue from.
 
     Returns:
         str: The path. The file is complete when any process returns.
     """
     gather_state(runner)
-    runner.save_checkpoint(
-        runner.work_dir, filename, by_epoch=False, meta=meta
-    )
+    runner.save_checkpoint(runner.work_dir, filename, by_epoch=False)
     finish_saving(runner)
     dist.barrier()
     return f'{runner.work_dir}/{filename}'

@@ -9,9 +9,11 @@ from typing import Any, cast
 
 import torch
 from mmengine.dist import all_gather_object, get_world_size
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
+
+from m3i_mm.utils.wrappers import unwrap
 
 from .tables import FeatureTable
 
@@ -21,18 +23,12 @@ __all__ = [
     'gather_table',
     'pool_features',
     'predict_features',
-    'unwrap',
 ]
 
 # vectors worth keeping; single numbers and strings are kept whatever the name
 VECTORS = ('feature', 'image_embedding', 'text_embedding')
 # of a picture with a label map, what its places say
 MAPS = ('feature_map', 'gt_seg_map')
-
-
-def unwrap(model: nn.Module) -> Any:
-    """Return the model inside a distributed wrapper."""
-    return model.module if is_model_wrapper(model) else model
 
 
 def pool_features(outputs: Tensor | tuple[Tensor, ...]) -> Tensor:

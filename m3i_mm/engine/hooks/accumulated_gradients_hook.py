@@ -9,10 +9,10 @@ import torch
 from mmengine import dist
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
-from torch import Tensor, nn
+from torch import Tensor
 
 from m3i_mm.registry import HOOKS
+from m3i_mm.utils.wrappers import unwrap
 
 from ..optimizer_steps import accumulated_iterations
 
@@ -52,7 +52,7 @@ class AccumulatedGradientsHook(Hook):
         self._gathered = False
         if self._loaded is None:
             return
-        parameters = dict(_unwrap(runner.model).named_parameters())
+        parameters = dict(unwrap(runner.model).named_parameters())
         for name, gradient in self._loaded.items():
             parameters[name].grad = gradient.to(parameters[name])
         between = runner.iter % accumulated_iterations(runner)
@@ -79,7 +79,7 @@ class AccumulatedGradientsHook(Hook):
         self._gathered = True
         if dist.get_world_size() == 1 or not _keeps_whole(runner):
             return
-        parameters = list(_unwrap(runner.model).parameters())
+        parameters = list(unwrap(runner.model).parameters())
         has_part = torch.tensor(
             [p.grad is not None for p in parameters], dtype=torch.float32
         ).to(parameters[0].device)
@@ -99,7 +99,7 @@ class AccumulatedGradientsHook(Hook):
             return
         gradients = {
             name: parameter.grad.cpu()
-            for name, parameter in _unwrap(runner.model).named_parameters()
+            for name, parameter in unwrap(runner.model).named_parameters()
             if parameter.grad is not None
         }
         if gradients:
@@ -108,7 +108,3 @@ class AccumulatedGradientsHook(Hook):
 
 def _keeps_whole(runner: Any) -> bool:
     return not hasattr(runner, 'strategy')
-
-
-def _unwrap(model: Any) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model

@@ -6,12 +6,12 @@ from collections import OrderedDict
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from torch import Tensor, nn
 
 from m3i_mm.checkpoints.fitting import Fit, fit_weights, weights_of
 from m3i_mm.registry import HOOKS
+from m3i_mm.utils.wrappers import unwrap
 
 from ..class_rows import classes_of, keep_class_rows
 
@@ -107,8 +107,7 @@ def _keep_rows(
 def _check_teachers(model: nn.Module, checkpoint: dict[str, Any]) -> None:
     """Hold the teachers that a checkpoint names against those of the model."""
     saved = weights_of(checkpoint)
-    inner: Any = model.module if is_model_wrapper(model) else model
-    for name, module in inner.named_modules():
+    for name, module in unwrap(model).named_modules():
         check = getattr(module, 'check_identity', None)
         identity = saved.get(f'{name}.identity')
         if check is not None and identity is not None:

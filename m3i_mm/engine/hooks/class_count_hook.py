@@ -6,23 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import nn
+
+from m3i_mm.utils.wrappers import unwrap
 
 from ...registry import HOOKS
 
 __all__ = ['ClassCountHook']
 
 
-def _unwrap(model: nn.Module) -> nn.Module:
-    return (
-        getattr(model, 'module', model) if is_model_wrapper(model) else model
-    )
-
-
 def _heads(model: nn.Module) -> Iterator[tuple[str, int]]:
     """Names and numbers of classes of the modules that have classes."""
-    for name, module in _unwrap(model).named_modules():
+    for name, module in unwrap(model).named_modules():
         count = getattr(module, 'num_classes', None)
         # a region proposal network only tells objects from background
         if isinstance(count, int) and not name.endswith('rpn_head'):

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+
+from m3i_mm.utils.wrappers import unwrap
 
 from ...registry import HOOKS
 from ..optimizer_steps import is_optimizer_step, step_progress
@@ -89,9 +90,7 @@ class MomentumUpdateHook(Hook):
         runner.message_hub.update_scalar('train/momentum', momentum)
 
     def _model(self, runner: Any) -> Any:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
+        model = unwrap(runner.model)
         if not hasattr(model, 'update_momentum_encoder'):
             raise TypeError(
                 f'MomentumUpdateHook: {type(model).__name__} keeps no '

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import Tensor
+
+from m3i_mm.utils.wrappers import unwrap
 
 from ...registry import HOOKS
 from ..nonfinite import NonFiniteLossError, first_nonfinite_anywhere
@@ -43,7 +44,7 @@ class NonFiniteLossHook(Hook):
         Args:
             runner (Runner): The runner of the training.
         """
-        model = _unwrap(runner.model)
+        model = unwrap(runner.model)
         model.parse_losses = partial(
             self._checked_losses, runner, model.parse_losses
         )
@@ -54,7 +55,7 @@ class NonFiniteLossHook(Hook):
         Args:
             runner (Runner): The runner of the training.
         """
-        del _unwrap(runner.model).parse_losses
+        del unwrap(runner.model).parse_losses
 
     def before_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None
@@ -68,7 +69,7 @@ class NonFiniteLossHook(Hook):
         """
         self._buffers = {
             name: buffer.clone()
-            for name, buffer in _unwrap(runner.model).named_buffers()
+            for name, buffer in unwrap(runner.model).named_buffers()
         }
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
@@ -92,7 +93,7 @@ class NonFiniteLossHook(Hook):
 
     def _stop(self, runner: Any, name: str, value: float) -> None:
         self._stopped = True
-        model = _unwrap(runner.model)
+        model = unwrap(runner.model)
         broken = next(
             (key for key, p in model.named_parameters() if not _finite(p)),
             None,
@@ -101,9 +102,7 @@ class NonFiniteLossHook(Hook):
         with torch.no_grad():
             for key, before in self._buffers.items():
                 buffers[key].copy_(before)
-        path = save_checkpoint(
-            runner, f'before_nan_iter_{runner.iter}.pth', meta={}
-        )
+        path = save_checkpoint(runner, f'before_nan_iter_{runner.iter}.pth')
         if broken is None:
             advice = (
                 f'The state before it is in {path}: continue from there with '
@@ -121,7 +120,3 @@ class NonFiniteLossHook(Hook):
 
 def _finite(tensor: Tensor) -> bool:
     return bool(tensor.detach().isfinite().all())
-
-
-def _unwrap(model: Any) -> Any:
-    return model.module if is_model_wrapper(model) else model

@@ -124,9 +124,7 @@ class StopHook(Hook):
         if not number:
             return
         done = runner.iter + 1
-        path = save_checkpoint(
-            runner, STOPPED.format(done), meta=dict(stopped=True)
-        )
+        path = save_checkpoint(runner, STOPPED.format(done))
         if is_main_process():
             point_to(runner.work_dir, path)
         dist.barrier()

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from m3i_mm.datasets.tokenizers import Tokenizer, build_tokenizer
 from m3i_mm.registry import METRICS
+from m3i_mm.utils.wrappers import unwrap
 
-from ..extraction import unwrap
 from ..functional import class_embeddings
 from ..functional.zero_shot import Template
 from ..prompts import named_class_names, named_templates
