@@ -285,6 +285,12 @@ def test_full_shards_equal_the_doubled_batch(tmp_path, async_save):
     again = read_checkpoint(str(tmp_path / 'resumed' / 'epoch_2.pth'))
     for name, value in whole.items():
         assert torch.equal(again['state_dict'][name], value), name
+    # the rate without the factors of layers, which is logged
+    rates = [
+        run['message_hub']['log_scalars']['train/base_lr'].data[0].tolist()
+        for run in (read_checkpoint(folder), again)
+    ]
+    assert rates[0] == rates[1]
 
 
 def _resume_alone(rank, cfg):

@@ -163,9 +163,7 @@ class FullyShardedStrategy(DDPStrategy):
         if save_param_scheduler and hasattr(self, 'param_schedulers'):
             run['param_schedulers'] = self.scheduler_state_dict()
         if save_optimizer:
-            run['base_param_settings'] = self.optim_wrapper.state_dict().get(
-                'base_param_settings'
-            )
+            run['base_param_settings'] = self.optim_wrapper.base_param_settings
         self._part = f'{filename}.part'
         if is_main_process():
             shutil.rmtree(self._part, ignore_errors=True)
@@ -283,7 +281,10 @@ class FullyShardedStrategy(DDPStrategy):
                 f'{filename} was not saved by FullyShardedStrategy: '
                 'load_from=FILE starts from its weights'
             )
-        return super().resume(filename, **kwargs)
+        checkpoint = super().resume(filename, **kwargs)
+        settings = checkpoint.pop('base_param_settings')
+        self.optim_wrapper.base_param_settings = settings
+        return checkpoint
 
     def load_optim_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take this process's shards of the optimizer's state.
