@@ -15,6 +15,7 @@ from m3i_mm.benchmarks.measure import (
     markdown_table,
     write_json,
 )
+from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,6 +34,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Measure, print, write."""
     args = parse_args()

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from m3i_mm.benchmarks.card import LIMIT_SECONDS, pieces, run_pieces
+from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,6 +46,7 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+@errors_in_one_line()
 def main() -> None:
     """Run, or list."""
     args = parse_args()

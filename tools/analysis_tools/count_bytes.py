@@ -10,6 +10,7 @@ import torch
 
 from m3i_mm.benchmarks.measure import add_network_arguments, markdown_table
 from m3i_mm.benchmarks.traffic import COLUMNS, table_rows, traffic_of_step
+from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,6 +23,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Count and print."""
     args = parse_args()

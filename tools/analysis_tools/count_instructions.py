@@ -10,6 +10,7 @@ import torch
 
 from m3i_mm.benchmarks.instructions import COLUMNS, count_dcnv3
 from m3i_mm.benchmarks.measure import markdown_table
+from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,6 +42,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@errors_in_one_line()
 def main() -> None:
     """Compile, count, print."""
     args = parse_args()
