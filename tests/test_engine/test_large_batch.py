@@ -1,9 +1,6 @@
 """Processes and accumulation give the training of one large batch."""
 
-import multiprocessing
-import os
 import pickle
-import socket
 import uuid
 from pathlib import Path
 
@@ -83,14 +80,7 @@ def train(cfg):
     return recorder.losses, weights, runner.message_hub
 
 
-def train_process(rank, number, port, cfg, path):
-    os.environ.update(
-        RANK=str(rank),
-        LOCAL_RANK=str(rank),
-        WORLD_SIZE=str(number),
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(port),
-    )
+def train_process(rank, cfg, path):
     cfg.launcher = 'pytorch'
     setup_cpu_processes(cfg)
     losses, weights, _ = train(cfg)
@@ -102,21 +92,7 @@ def train_two_processes(cfg, path):
 
 
 def train_processes(number, cfg, path):
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    context = multiprocessing.get_context('fork')
-    processes = [
-        context.Process(
-            target=train_process, args=(rank, number, port, cfg, path)
-        )
-        for rank in range(number)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=120)
-        assert process.exitcode == 0
+    run_processes(number, train_process, cfg, path, timeout=120)
     return [torch.load(f'{path}/{rank}.pth') for rank in range(number)]
 
 
@@ -293,19 +269,13 @@ def test_full_shards_equal_the_doubled_batch(tmp_path, async_save):
     assert rates[0] == rates[1]
 
 
-def _resume_alone(rank, cfg):
-    cfg.launcher = 'pytorch'
-    setup_cpu_processes(cfg)
-    train(cfg)
-
-
 def test_full_shards_of_two_go_on_with_one(tmp_path):
     train_two_processes(fully_sharded(config(tmp_path / 'two', 4)), tmp_path)
     alone = fully_sharded(config(tmp_path / 'alone', 8, AS_TWO_PROCESSES_READ))
     alone.resume = True
     alone.load_from = str(tmp_path / 'two' / 'epoch_1.pth')
     # epochs of the same four iterations
-    run_processes(1, _resume_alone, alone)
+    train_processes(1, alone, tmp_path)
     two, one = (
         read_checkpoint(str(tmp_path / run / 'epoch_2.pth'))
         for run in ('two', 'alone')

@@ -25,7 +25,7 @@ def run_two_processes(function, *args, method='fork'):
     run_processes(2, function, *args, method=method)
 
 
-def run_processes(number, function, *args, method='fork'):
+def run_processes(number, function, *args, method='fork', timeout=300):
     """Call ``function(rank, *args)`` on ranks; they must all succeed."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
@@ -40,5 +40,5 @@ def run_processes(number, function, *args, method='fork'):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(timeout=300)
+        process.join(timeout=timeout)
     assert [process.exitcode for process in processes] == [0] * number
