@@ -11,8 +11,9 @@ from torch import Tensor
 from m3i_mm.checkpoints.fitting import ENCODER
 from m3i_mm.evaluation.extraction import predict_features, to_table
 from m3i_mm.evaluation.tables import FeatureTable
+from m3i_mm.runs.views import evaluation_view
 
-from .images import Image, batches, evaluation_view, list_images
+from .images import Image, batches, list_images
 from .model_zoo import get_model
 
 __all__ = ['FeatureExtractor']

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from m3i_mm.datasets.tokenizers import build_tokenizer
 from m3i_mm.evaluation.metrics.text import encode_texts, require_embedding
+from m3i_mm.runs.views import transforms_of
 from m3i_mm.visualization.grid import Panel, draw_grid
 
 from .feature_extractor import FeatureExtractor
-from .images import list_images, transforms_of
+from .images import list_images
 from .prediction import read_image
 
 __all__ = ['Found', 'PictureSearch', 'draw_found']

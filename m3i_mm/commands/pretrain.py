@@ -29,7 +29,7 @@ from m3i_mm.runs.recipe import (
     write_recipe,
 )
 from m3i_mm.runs.run_folder import find_run
-from m3i_mm.runs.survey import survey
+from m3i_mm.runs.survey import Survey, survey
 
 __all__ = ['main', 'pretrain']
 
@@ -99,7 +99,7 @@ def pretrain(
     if check_only:
         return None
     _train(arguments, devices)
-    return _hand_over(folder, plan, paths[0])
+    return _hand_over(folder, plan, found)
 
 
 def _train(arguments: list[str], devices: int) -> None:
@@ -114,12 +114,16 @@ def _train(arguments: list[str], devices: int) -> None:
         raise SystemExit(raise_on)
 
 
-def _hand_over(folder: Path, plan: Plan, photos: str) -> Path:
+def _hand_over(folder: Path, plan: Plan, found: list[Survey]) -> Path:
     """Write the backbone and say what can be done with it."""
     _, last = find_run(folder)
     backbone = Path(publish(last, str(folder / 'backbone.pth')))
-    run, where = shlex.quote(str(folder)), shlex.quote(photos)
+    run, where = shlex.quote(str(folder)), shlex.quote(found[0].path)
+    labelled = next((part.path for part in found if part.classes), None)
     steps = {
+        'how well the nearest neighbours tell the classes of labelled '
+        'pictures': f'm3i test {run} --data '
+        + (shlex.quote(labelled) if labelled else 'LABELLED'),
         'the pictures that are most like one': (
             f'm3i search {where} --run {run} --like PICTURE'
         ),

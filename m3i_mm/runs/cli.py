@@ -7,6 +7,7 @@ detection and segmentation: the ``default_scope`` of the config says which.
 from __future__ import annotations
 
 import os
+import os.path as osp
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -38,6 +39,7 @@ from .explain import USER_ERRORS, explained_errors, one_line
 from .folder import hold_folder
 from .manifest import write_manifest
 from .own_data import use_backbone, use_data
+from .own_labels import is_downstream, use_labelled_pictures
 from .processes import (
     die_with_launcher,
     end_processes,
@@ -45,6 +47,7 @@ from .processes import (
     setup_cpu_processes,
 )
 from .reading import config_of_released, read_config
+from .run_folder import find_run
 from .schedules import fit_schedules
 from .tracking import TRACKERS, add_trackers
 
@@ -53,9 +56,6 @@ __all__ = ['main_test', 'main_train']
 
 def _parser(description: str, example: str) -> ArgumentParser:
     parser = make_parser(description, example)
-    parser.add_argument(
-        'config', help='config file, or name of a config of the package'
-    )
     parser.add_argument(
         '--work-dir',
         metavar='FOLDER',
@@ -83,6 +83,9 @@ def train_parser() -> ArgumentParser:
     parser = _parser(
         'Pre-train or fine-tune the model of a config.',
         '%(prog)s mine.py --cfg-options data_root=photos',
+    )
+    parser.add_argument(
+        'config', help='config file, or name of a config of the package'
     )
     parser.add_argument(
         '--resume',
@@ -151,13 +154,26 @@ def test_parser() -> ArgumentParser:
     parser = _parser(
         'Evaluate a checkpoint as the config says.',
         'm3i test mine.py runs/mine/epoch_12.pth --out metrics.json\n'
+        '  m3i test runs/photos --data labelled\n'
         '  m3i test mask_rcnn_internimage_t_fpn_1x_coco.pth',
+    )
+    parser.add_argument(
+        'config',
+        help='config file, or name of a config of the package; or the work '
+        'folder of a run, which stands for its config and last checkpoint',
     )
     parser.add_argument(
         'checkpoint',
         nargs='?',
         help="checkpoint file, or name of a file of InternImage's authors, "
         'which may stand alone: its config is known',
+    )
+    parser.add_argument(
+        '--data',
+        metavar='FOLDER',
+        help='own data in the place of that of the config: as of m3i train; '
+        'of a pre-training any labelled pictures, which their nearest '
+        'neighbours classify',
     )
     parser.add_argument(
         '--out',
@@ -249,10 +265,15 @@ def _first_holds_folder(cfg: Config) -> AbstractContextManager[None]:
 
 
 def _test(args: Namespace) -> None:
-    if args.checkpoint is None:
-        args.checkpoint = args.config
-        args.config = config_of_released(args.checkpoint)
-    cfg = load_config(args, 'test')
+    notes: list[str] = []
+    _complete_test_arguments(args)
+
+    def use_own(cfg: Config) -> None:
+        if args.data:
+            use = use_data if is_downstream(cfg) else use_labelled_pictures
+            notes.append(use(cfg, args.data))
+
+    cfg = load_config(args, 'test', use_own)
     if '://' not in look_up(args.checkpoint):
         check_file(args.checkpoint)
     cfg.load_from = args.checkpoint
@@ -267,9 +288,21 @@ def _test(args: Namespace) -> None:
         dump = args.out and args.out.endswith(('.pkl', '.pickle'))
         if dump:
             _evaluator(runner).metrics.append(DumpResults(args.out))
+        for note in notes:
+            runner.logger.info(note)
         metrics = runner.test()
     if args.out and not dump and runner.rank == 0:
         mmengine.dump(metrics, args.out)
+
+
+def _complete_test_arguments(args: Namespace) -> None:
+    """Find the config or checkpoint that the command line leaves out."""
+    if osp.isdir(args.config):
+        args.config, last = find_run(args.config)
+        args.checkpoint = args.checkpoint or last
+    elif args.checkpoint is None:
+        args.checkpoint = args.config
+        args.config = config_of_released(args.checkpoint)
 
 
 def _evaluator(runner: Any) -> Evaluator:

@@ -37,6 +37,9 @@ _REQUIRED = {
     'train': ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
     'test': ('model', 'test_dataloader', 'test_cfg', 'test_evaluator'),
 }
+_WAY_OUT = {
+    'test_dataloader': ' Own data takes its place: --data FOLDER.',
+}
 
 
 class ConfigError(ValueError):
@@ -92,6 +95,7 @@ def check_config(cfg: Config, mode: str) -> None:
             raise ConfigError(
                 f'{cfg.filename} has no {key!r}, which tools/{mode}.py needs.'
                 + near_names(key, set(cfg) - known)
+                + _WAY_OUT.get(key, '')
             )
     for key in set(cfg) - known:
         hint = near_names(key, known, cutoff=0.88)

@@ -16,9 +16,10 @@ from m3i_mm.apis import (
     get_model,
     list_models,
 )
-from m3i_mm.apis.images import evaluation_view, list_images
+from m3i_mm.apis.images import list_images
 from m3i_mm.checkpoints.reading import CheckpointError
 from m3i_mm.datasets.faults import SampleError
+from m3i_mm.runs.views import evaluation_view
 
 TINY = dict(backbone=dict(arch='deit-tiny', img_size=32))
 KNN = 'vit-base-p16-m3i-pre_knn_in1k'

@@ -83,7 +83,7 @@ def test_the_printed_commands_work(data, tmp_path, capsys, monkeypatch):
     )
     said = capsys.readouterr().out
     steps = re.findall(r'  # (.+)\n  m3i (.+)', said.partition('next:')[2])
-    assert len(steps) == 5
+    assert len(steps) == 6
     picture = photos / 'cat/0.png'
     scores = {}
     for what, command in steps:
@@ -98,6 +98,9 @@ def test_the_printed_commands_work(data, tmp_path, capsys, monkeypatch):
                 f'experiment_name={name}'
             )
         main(shlex.split(command))
+        if 'nearest' in what:
+            (scalars,) = tmp_path.glob('work_dirs/*/*/*.json')
+            assert 'knn/gt_label_top1' in json.loads(scalars.read_text())
         if task in FOLDERS:
             (scalars,) = (tmp_path / FOLDERS[task]).rglob('scalars.json')
             scores[task] = scalars.read_text()

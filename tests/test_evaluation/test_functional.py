@@ -69,6 +69,21 @@ def test_knn_does_not_depend_on_the_chunks(clouds):
     torch.testing.assert_close(whole, parts)
 
 
+def test_no_feature_is_a_neighbour_of_itself(clouds):
+    bank, labels, _ = clouds
+    votes = knn_scores(
+        bank, bank, labels, 4, k=5, max_elements=200, leave_one_out=True
+    )
+    for row in range(len(bank)):
+        others = torch.arange(len(bank)) != row
+        alone = knn_scores(
+            bank[row : row + 1], bank[others], labels[others], 4, k=5
+        )
+        torch.testing.assert_close(votes[row : row + 1], alone)
+    with pytest.raises(ValueError, match='k between 1 and 59'):
+        knn_scores(bank, bank, labels, 4, k=60, leave_one_out=True)
+
+
 def test_knn_survives_a_tiny_temperature(clouds):
     bank, labels, queries = clouds
     scores = knn_scores(

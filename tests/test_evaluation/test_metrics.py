@@ -53,6 +53,12 @@ def test_chance_is_the_most_frequent_class_of_the_bank(tables):
     }
 
 
+def test_a_set_that_is_its_own_bank_leaves_each_sample_out(tables):
+    metric = KNNAccuracy(field='group', bank='bank', query='bank', k=1)
+    # the three x find one another, y and z only what they are not
+    assert metric.evaluate(tables, None) == {'knn/group_top1': 60}
+
+
 def test_k_larger_than_the_bank(tables):
     with pytest.raises(ValueError, match=r'k=20 .* bank of 5'):
         KNNAccuracy(field='group').evaluate(tables, None)

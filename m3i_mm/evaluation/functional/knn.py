@@ -20,6 +20,7 @@ def knn_scores(
     k: int = 10,
     temperature: float | None = 0.07,
     max_elements: int = MAX_ELEMENTS,
+    leave_one_out: bool = False,
 ) -> Tensor:
     """Let the k most similar bank features vote for the class of each query.
 
@@ -35,22 +36,29 @@ def knn_scores(
         k (int): Number of neighbours.
         temperature (float, optional): T above. None gives the plain vote.
         max_elements (int): Most similarities held at a time.
+        leave_one_out (bool): Whether the queries are the bank, row by row:
+            then a feature is no neighbour of itself.
 
     Returns:
         Tensor: Votes, (Q, K).
 
     Raises:
-        ValueError: If ``k`` is not in ``1 .. N``.
+        ValueError: If ``k`` is not in ``1 .. N``, or ``1 .. N - 1`` where
+            one is left out.
     """
-    if not 1 <= k <= len(bank):
+    most = len(bank) - leave_one_out
+    if not 1 <= k <= most:
         raise ValueError(
-            f'k={k} neighbours were asked of a bank of {len(bank)} features; '
-            f'choose k between 1 and {len(bank)}.'
+            f'k={k} neighbours were asked of a bank of {most} features; '
+            f'choose k between 1 and {most}.'
         )
     bank = F.normalize(bank, dim=1)
     scores = []
     for rows in row_chunks(len(queries), len(bank), max_elements):
         similarity = F.normalize(queries[rows], dim=1) @ bank.T  # (q, N)
+        if leave_one_out:
+            itself = torch.arange(len(similarity), device=similarity.device)
+            similarity[itself, itself + rows.start] = -torch.inf
         nearest, index = similarity.topk(k, dim=1)  # (q, k)
         if temperature is None:
             weights = torch.ones_like(nearest)

@@ -132,7 +132,8 @@ class _BankClassifier(FeatureMetric):
 class KNNAccuracy(_BankClassifier):
     """Accuracy of the k nearest neighbours in a bank, cosine similarity.
 
-    Reported as ``knn/{field}_top1``.
+    Where bank and queries are the same set, no sample is a neighbour of
+    itself. Reported as ``knn/{field}_top1``.
 
     Args:
         field (str): The label, e.g. ``'gt_label'`` or ``'group'``.
@@ -172,7 +173,13 @@ class KNNAccuracy(_BankClassifier):
     ) -> Tensor:
         """Count the votes of the neighbours; (Q, K)."""
         return knn_scores(
-            queries, bank, labels, num_classes, self.k, self.temperature
+            queries,
+            bank,
+            labels,
+            num_classes,
+            self.k,
+            self.temperature,
+            leave_one_out=self.bank == self.query,
         )
 
 
