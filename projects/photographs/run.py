@@ -73,17 +73,19 @@ def run(
     data_root: Path,
     results: Path,
     work_dir: Path,
+    config: Path | None = None,
 ) -> Path:
     """Train and evaluate a row, unless its result is there.
 
     Args:
-        row (str): One of :data:`rows.ROWS`.
+        row (str): One of :data:`rows.ROWS`, or any name with a ``config``.
         seed (int): Of weights, data and masks.
         images (int): Pictures seen in training, a multiple of 2048 for each
             stage.
         data_root (Path): Folder of the sets.
         results (Path): Folder of the results.
         work_dir (Path): Folder of logs and checkpoints.
+        config (Path, optional): Of a row that is none of the comparison.
 
     Returns:
         Path: The result, a JSON file.
@@ -93,6 +95,7 @@ def run(
             another budget.
     """
     path = result_file(results, row, seed)
+    config = config or config_of(row)
     folder = work_dir / row / f'seed-{seed}'
     folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):
@@ -108,11 +111,9 @@ def run(
         begin, wall = time.process_time(), time.time()
         checkpoint = None
         if row not in (PIXELS, RANDOM):
-            checkpoint = _train(
-                config_of(row), folder, seed, images, data_root
-            )
+            checkpoint = _train(config, folder, seed, images, data_root)
         trained = time.process_time() - begin
-        metrics = _evaluate(row, checkpoint, seed, data_root)
+        metrics = _evaluate(row, config, checkpoint, seed, data_root)
         content = dict(
             row=row,
             seed=seed,
@@ -189,9 +190,13 @@ def _train(
 
 
 def _evaluate(
-    row: str, checkpoint: str | None, seed: int, data_root: Path
+    row: str,
+    config: Path,
+    checkpoint: str | None,
+    seed: int,
+    data_root: Path,
 ) -> dict[str, float]:
-    cfg = read_config(str(config_of(row)), dict(data_root=str(data_root)))
+    cfg = read_config(str(config), dict(data_root=str(data_root)))
     loaders = _kept_sets(data_root)
     if row != PIXELS:
         settings = cfg.test_dataloader

@@ -87,18 +87,21 @@ def mean_ranks(scores: Mapping[str, Scores]) -> dict[str, float]:
     return {row: statistics.fmean(found) for row, found in ranks.items()}
 
 
-def write_tables(scores: Mapping[str, Scores]) -> str:
-    """Lay out the properties, and the differences to M3I, as Markdown.
+def write_tables(
+    scores: Mapping[str, Scores], reference: str = REFERENCE
+) -> str:
+    """Lay out the properties, and the differences to a row, as Markdown.
 
     Args:
         scores (Mapping[str, Scores]): See :func:`load_scores`.
+        reference (str): That row. Defaults to M3I.
 
     Returns:
         str: Two tables: mean and standard error over seeds, with the mean
-        rank; and the same of the difference to M3I of the same seed.
+        rank; and the same of the difference to that row of the same seed.
     """
     ranks = mean_ranks(scores)
-    ours = scores.get(REFERENCE, {})
+    ours = scores.get(reference, {})
     values, differences = [], []
     for row, found in scores.items():
         seeds = max(len(by_seed) for by_seed in found.values())
@@ -114,8 +117,8 @@ def write_tables(scores: Mapping[str, Scores]) -> str:
             name: _difference(by_seed, ours.get(name, {}), row == PIXELS)
             for name, by_seed in found.items()
         }
-        if row != REFERENCE:
-            differences.append({'row': f'{row} - {REFERENCE}', **paired})
+        if row != reference:
+            differences.append({'row': f'{row} - {reference}', **paired})
     columns = ['row', *PROPERTIES]
     return '\n\n'.join(
         [
