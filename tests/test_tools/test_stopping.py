@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -140,6 +142,16 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
         holding.__enter__()
 
 
+KILLED = [
+    # 2 iterations in each of 2 epochs; a resumed run starts behind it
+    'default_hooks.kill.type=KillHook',
+    'default_hooks.kill.at=1',
+    'default_hooks.checkpoint.type=CheckpointHook',
+    'default_hooks.checkpoint.by_epoch=False',
+    'default_hooks.checkpoint.interval=1',
+]
+
+
 def test_killed_ranks_start_again_from_the_last_checkpoint(
     toy_config_file, run_tool, tmp_path
 ):
@@ -151,18 +163,46 @@ def test_killed_ranks_start_again_from_the_last_checkpoint(
         tmp_path,
         '--resume',
         '--cfg-options',
-        # 2 iterations in each of 2 epochs; a resumed run starts behind it
-        'default_hooks.kill.type=KillHook',
-        'default_hooks.kill.at=1',
-        'default_hooks.checkpoint.type=CheckpointHook',
-        'default_hooks.checkpoint.by_epoch=False',
-        'default_hooks.checkpoint.interval=1',
-        # a rank that is killed while others connect uses one up
-        env={'MAX_RESTARTS': '4'},
+        *KILLED,
+        # the second restart once waited for the ranks of the first
+        env={'MAX_RESTARTS': '2'},
         check=False,
     )
     # killed before iteration 1 was over: iter_1 is there, and killed again
     assert result.returncode != 0
     saved = torch.load(tmp_path / 'iter_1.pth', weights_only=False)
     assert saved['meta']['iter'] == 1
-    assert 'resumed epoch: 0, iter: 1' in result.stdout
+    assert result.stdout.count('resumed epoch: 0, iter: 1') == 2
+
+
+def test_killed_ranks_of_two_machines_start_again(
+    toy_config_file, run_tool, tmp_path
+):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+
+    def machine(node):
+        return run_tool(
+            'dist_train.sh',
+            toy_config_file,
+            1,
+            '--work-dir',
+            tmp_path,
+            '--resume',
+            '--cfg-options',
+            *KILLED,
+            env={
+                'NNODES': '2',
+                'NODE_RANK': str(node),
+                'PORT': str(port),
+                'MAX_RESTARTS': '1',
+            },
+            check=False,
+        )
+
+    with ThreadPoolExecutor(2) as machines:
+        results = list(machines.map(machine, (1, 0)))
+    assert all(result.returncode for result in results)
+    said = ''.join(result.stdout for result in results)
+    assert said.count('resumed epoch: 0, iter: 1') == 1
