@@ -94,6 +94,7 @@ SETTINGS = dict(
         BlockMask={},
         FrozenEncoder=dict(backbone=RESNET),
         SingleView={},
+        CombinedInputs=dict(inputs=[dict(type='SingleView')]),
         BothViews={},
         MultiCrop={},
         PatchMix={},
@@ -110,6 +111,7 @@ SETTINGS = dict(
         CategoryTarget=dict(num_classes=2, embed_dims=4),
         DenseFeatures={},
         GlobalFeatures={},
+        ProjectedFeatures=dict(layers=[]),
         MatchedFeatures={},
         Pixels={},
         CodeTarget=dict(

@@ -1,5 +1,5 @@
 # The paper in small on one GPU: a whole ResNet-18 for pictures of 32 px, and
-# epochs of all 56,000 pictures. The data keeps about 14 CPU cores busy.
+# epochs of all 51,000 pictures. The data keeps about 14 CPU cores busy.
 _base_ = 'm3i_resnet18_1xb64-coslr-10e_cifar10-flickr8k.py'
 model = dict(
     backbone=dict(
@@ -34,7 +34,7 @@ train_dataloader = dict(
     batch_size=512,
     num_workers=14,
     persistent_workers=True,
-    dataset=dict(weights=None, temperature=2.0, epoch_size=56000),
+    dataset=dict(weights=None, temperature=2.0, epoch_size=51000),
 )
 optim_wrapper = dict(
     type='m3i_mm.MixedPrecisionOptimWrapper', dtype='bfloat16'

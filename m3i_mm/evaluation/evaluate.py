@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import BaseModel
@@ -133,6 +134,8 @@ def evaluate(
     """
     cfg = read_config(cfg)
     built = build_model(cfg, checkpoint, model, seed)
+    # convolutions are faster so, on CPUs by a quarter
+    built.to(memory_format=torch.channels_last)
     with building.scope_of(cfg):
         if loaders is None:
             loaders = NamedDataLoaders(cfg.test_dataloader, seed)

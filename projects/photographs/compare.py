@@ -14,8 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from rows import PIXELS, ROWS, missing_sets
-from run import RunError, read_result, result_file, run
+from rows import PIXELS, ROWS, missing_sets, settings
+from run import RunError, Trial, read_result, result_file, run
 from tables import draw_scores, load_scores, write_tables
 
 HERE = Path(__file__).parent
@@ -27,13 +27,34 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('--rows', nargs='+', choices=ROWS, default=ROWS)
+    parser.add_argument(
+        '--rows', nargs='+', choices=[*ROWS, *settings()], default=ROWS
+    )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument(
         '--images',
         type=int,
         default=16384,
         help='pictures that a run sees (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--part',
+        choices=('test', 'val'),
+        default='test',
+        help='settings are chosen on val (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--rates',
+        nargs='+',
+        type=float,
+        default=[None],
+        help="learning rates to try of each row (default: the config's)",
+    )
+    parser.add_argument(
+        '--precision',
+        choices=('float32', 'bfloat16'),
+        default='bfloat16',
+        help='of the trainings (default: %(default)s)',
     )
     parser.add_argument(
         '--data-root',
@@ -80,20 +101,28 @@ def start_runs(args: argparse.Namespace) -> list[str]:
             '\n'.join(missing) + '\nREADME.md says how each is prepared'
         )
     # all rows of one seed first: each is a whole comparison
-    todo = [
-        (row, seed)
+    trials = [
+        Trial(row, seed, args.images, args.part, rate, args.precision)
         for seed in args.seeds
         for row in args.rows
-        if (row != PIXELS or seed == args.seeds[0])
-        and read_result(result_file(args.results, row, seed)) is None
+        if row != PIXELS or seed == args.seeds[0]
+        for rate in args.rates
+    ]
+    todo = [
+        trial
+        for trial in trials
+        if read_result(result_file(args.results, trial.name, trial.seed))
+        is None
     ]
     # a process computes with one thread, and reads the test sets once
     os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
-    places = args.images, args.data_root, args.results, args.work_dir
+    places = args.data_root, args.results, args.work_dir
     with ProcessPoolExecutor(args.jobs, get_context('spawn')) as pool:
         runs = {
-            f'{row}, seed {seed}': pool.submit(run, row, seed, *places)
-            for row, seed in todo
+            f'{trial.name}, seed {trial.seed}': pool.submit(
+                run, trial, *places
+            )
+            for trial in todo
         }
         failed = []
         for name, future in runs.items():

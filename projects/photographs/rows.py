@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ['PIXELS', 'RANDOM', 'ROWS', 'config_of', 'missing_sets']
+__all__ = [
+    'PIXELS',
+    'RANDOM',
+    'ROWS',
+    'config_of',
+    'missing_sets',
+    'settings',
+]
 
 CONFIGS = Path(__file__).parent / 'configs'
+LABORATORY = CONFIGS / 'laboratory'
 SUFFIX = '_resnet18_1xb64-coslr-10e_cifar10-flickr8k.py'
 # rows without a training; pixels know no seed
 PIXELS, RANDOM = 'pixels', 'random'
@@ -38,9 +46,16 @@ SETS = {
 
 
 def config_of(row: str) -> Path:
-    """Return the config of a row; of the untrained ones that of M3I."""
+    """Return the config of a row or setting; of the untrained ones M3I's."""
     name = 'm3i' if row in (PIXELS, RANDOM) else row
+    if name in settings():
+        return LABORATORY / f'{name}.py'
     return CONFIGS / f'{name}{SUFFIX}'
+
+
+def settings() -> list[str]:
+    """List the configs of the laboratory."""
+    return sorted(path.stem for path in LABORATORY.glob('*.py'))
 
 
 def missing_sets(data_root: Path) -> list[str]:

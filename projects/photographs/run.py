@@ -8,11 +8,13 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from rows import PIXELS, RANDOM, config_of
 from torch.utils.data import DataLoader
 
@@ -23,7 +25,7 @@ from m3i_mm.runs.explain import explained_errors
 from m3i_mm.runs.manifest import describe_run
 from m3i_mm.runs.reading import read_config
 
-__all__ = ['RunError', 'read_result', 'result_file', 'run']
+__all__ = ['EPOCH', 'RunError', 'Trial', 'read_result', 'result_file', 'run']
 
 # pictures in an epoch of the configs
 EPOCH = 2048
@@ -34,9 +36,44 @@ class RunError(RuntimeError):
     """A run that cannot be started, or whose result cannot be used."""
 
 
-def result_file(results: Path, row: str, seed: int) -> Path:
+@dataclass(frozen=True)
+class Trial:
+    """What a run trains and on what it is evaluated.
+
+    Attributes:
+        row (str): One of :data:`rows.ROWS`, or a config of the laboratory.
+        seed (int): Of weights, data and masks.
+        images (int): Pictures seen in training, a multiple of 2048 for each
+            stage.
+        part (str): ``'test'``, or ``'val'``, on which settings are chosen.
+        rate (float, optional): Learning rate. Defaults to the config's.
+        precision (str): ``'float32'`` or ``'bfloat16'``, which a CPU that has
+            it trains this encoder with in 0.6 of the time.
+        config (Path, optional): Of a row that is none of the comparison.
+    """
+
+    row: str
+    seed: int
+    images: int
+    part: str = 'test'
+    rate: float | None = None
+    precision: str = 'float32'
+    config: Path | None = None
+
+    @property
+    def config_file(self) -> Path:
+        """The config that is trained and evaluated."""
+        return self.config or config_of(self.row)
+
+    @property
+    def name(self) -> str:
+        """The row, with the learning rate if it is not the config's."""
+        return self.row if self.rate is None else f'{self.row}-{self.rate:g}'
+
+
+def result_file(results: Path, name: str, seed: int) -> Path:
     """Return where the result of a run is."""
-    return results / row / f'seed-{seed}.json'
+    return results / name / f'seed-{seed}.json'
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
@@ -66,59 +103,52 @@ def read_result(path: Path) -> dict[str, Any] | None:
     return result
 
 
-def run(
-    row: str,
-    seed: int,
-    images: int,
-    data_root: Path,
-    results: Path,
-    work_dir: Path,
-    config: Path | None = None,
-) -> Path:
+def run(trial: Trial, data_root: Path, results: Path, work_dir: Path) -> Path:
     """Train and evaluate a row, unless its result is there.
 
     Args:
-        row (str): One of :data:`rows.ROWS`, or any name with a ``config``.
-        seed (int): Of weights, data and masks.
-        images (int): Pictures seen in training, a multiple of 2048 for each
-            stage.
+        trial (Trial): The run.
         data_root (Path): Folder of the sets.
         results (Path): Folder of the results.
         work_dir (Path): Folder of logs and checkpoints.
-        config (Path, optional): Of a row that is none of the comparison.
 
     Returns:
         Path: The result, a JSON file.
 
     Raises:
         RunError: If another run is in the same folder, or left a result of
-            another budget.
+            another budget or part.
     """
-    path = result_file(results, row, seed)
-    config = config or config_of(row)
-    folder = work_dir / row / f'seed-{seed}'
+    path = result_file(results, trial.name, trial.seed)
+    folder = work_dir / trial.name / f'seed-{trial.seed}'
     folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):
         found = read_result(path)
         if found is not None:
-            if found['images'] not in (0, images):
-                raise RunError(
-                    f'{path} saw {found["images"]} pictures, not {images}: '
-                    'choose another --results'
-                )
+            _check_same(path, found, trial)
             return path
         torch.set_num_threads(1)
         begin, wall = time.process_time(), time.time()
-        checkpoint = None
-        if row not in (PIXELS, RANDOM):
-            checkpoint = _train(config, folder, seed, images, data_root)
+        checkpoint, clock = None, EpochClock()
+        if trial.row not in (PIXELS, RANDOM):
+            checkpoint = _train(
+                trial.config_file,
+                folder,
+                trial,
+                trial.images,
+                data_root,
+                clock,
+            )
         trained = time.process_time() - begin
-        metrics = _evaluate(row, config, checkpoint, seed, data_root)
+        metrics = _evaluate(trial, checkpoint, data_root)
         content = dict(
-            row=row,
-            seed=seed,
-            images=0 if checkpoint is None else images,
+            row=trial.name,
+            seed=trial.seed,
+            images=0 if checkpoint is None else trial.images,
+            part=trial.part,
+            precision=trial.precision,
             train_cpu_seconds=round(trained, 1),
+            epoch_cpu_seconds=[round(t, 2) for t in clock.seconds],
             all_cpu_seconds=round(time.process_time() - begin, 1),
             all_wall_seconds=round(time.time() - wall, 1),
             metrics=metrics,
@@ -130,6 +160,40 @@ def run(
         draft.write_text(json.dumps(content, indent=1) + '\n')
         draft.replace(path)
     return path
+
+
+def _check_same(path: Path, found: dict[str, Any], trial: Trial) -> None:
+    if found['images'] not in (0, trial.images):
+        raise RunError(
+            f'{path} saw {found["images"]} pictures, not {trial.images}: '
+            'choose another --results'
+        )
+    part = found.get('part', 'test')
+    if part != trial.part:
+        raise RunError(
+            f'{path} was evaluated on the part {part!r}, not {trial.part!r}: '
+            'choose another --results'
+        )
+
+
+class EpochClock(Hook):
+    """Takes the processor time of each epoch, for an equal budget of it.
+
+    Attributes:
+        seconds (list[float]): Of all epochs since it was made.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.begin = 0.0
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Start the clock."""
+        self.begin = time.process_time()
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Stop the clock."""
+        self.seconds.append(time.process_time() - self.begin)
 
 
 @contextmanager
@@ -146,7 +210,12 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _train(
-    config: Path, folder: Path, seed: int, images: int, data_root: Path
+    config: Path,
+    folder: Path,
+    trial: Trial,
+    images: int,
+    data_root: Path,
+    clock: EpochClock,
 ) -> str:
     """Train all stages of a config; return the last checkpoint."""
     cfg = read_config(str(config), dict(data_root=str(data_root)))
@@ -157,9 +226,10 @@ def _train(
         start = _train(
             config.parent / cfg.first_stage,
             folder / 'first',
-            seed,
+            trial,
             images,
             data_root,
+            clock,
         )
     epochs = images // EPOCH
     if epochs * EPOCH != images or not epochs:
@@ -170,12 +240,16 @@ def _train(
     cfg.merge_from_dict(
         {
             'work_dir': str(folder),
-            'randomness.seed': seed,
+            'randomness.seed': trial.seed,
             'load_from': start,
             'train_cfg.max_epochs': epochs,
             'default_hooks.checkpoint.interval': epochs,
         }
     )
+    cfg.optim_wrapper.type = 'm3i_mm.MixedPrecisionOptimWrapper'
+    cfg.optim_wrapper.dtype = trial.precision
+    if trial.rate is not None:
+        cfg.optim_wrapper.optimizer.lr = trial.rate
     for mode in ('val', 'test'):
         for part in ('cfg', 'dataloader', 'evaluator'):
             cfg[f'{mode}_{part}'] = None
@@ -185,41 +259,41 @@ def _train(
     )
     complete_dataloaders(cfg)
     with explained_errors(cfg):
-        building.build_runner(cfg).train()
+        runner = building.build_runner(cfg)
+        # outside all other hooks
+        runner.register_hook(clock, priority='HIGHEST')
+        runner.train()
     return (folder / CHECKPOINT).read_text()
 
 
 def _evaluate(
-    row: str,
-    config: Path,
-    checkpoint: str | None,
-    seed: int,
-    data_root: Path,
+    trial: Trial, checkpoint: str | None, data_root: Path
 ) -> dict[str, float]:
-    cfg = read_config(str(config), dict(data_root=str(data_root)))
-    loaders = _kept_sets(data_root)
-    if row != PIXELS:
+    cfg = read_config(str(trial.config_file), dict(data_root=str(data_root)))
+    cfg.test_dataloader = cfg[f'{trial.part}_dataloader']
+    loaders = _kept_sets(data_root, trial.part)
+    if trial.row != PIXELS:
         settings = cfg.test_dataloader
         sets = {n: loaders[n] for n in settings if n in loaders}
-        return evaluate(cfg, checkpoint, seed=seed, loaders=sets).metrics
+        return evaluate(cfg, checkpoint, seed=trial.seed, loaders=sets).metrics
     metrics: dict[str, float] = {}
     # a vector of pixels has no places
-    for names, part, model in (
+    for names, kind, model in (
         ((*cfg.category_sets, *cfg.transfer_sets), 'image', raw_pixels(32)),
         ((*cfg.place_sets,), 'place', _pixel_patches()),
     ):
         sets = {name: loaders[name] for name in names}
-        cfg.test_evaluator = cfg[f'{part}_metrics']
+        cfg.test_evaluator = cfg[f'{kind}_metrics']
         metrics.update(evaluate(cfg, model=model, loaders=sets).metrics)
     return metrics
 
 
 @functools.cache
-def _kept_sets(data_root: Path) -> dict[str, KeptBatches]:
-    """Read all sets once for all runs of a process."""
+def _kept_sets(data_root: Path, part: str) -> dict[str, KeptBatches]:
+    """Read all sets of a part once for all runs of a process."""
     cfg = read_config(str(config_of('m3i')), dict(data_root=str(data_root)))
     with building.scope_of(cfg):
-        loaders = NamedDataLoaders(cfg.test_dataloader, 0)
+        loaders = NamedDataLoaders(cfg[f'{part}_dataloader'], 0)
     return {name: KeptBatches(loader) for name, loader in loaders.items()}
 
 

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / 'photographs'))
 
 from rows import config_of  # noqa: E402
-from run import RunError, run  # noqa: E402
+from run import RunError, Trial, run  # noqa: E402
 from tables import load_scores, write_tables  # noqa: E402
 
 __all__ = ['ROWS', 'WEIGHTS', 'evaluate_teacher', 'main']
@@ -109,7 +109,8 @@ def _run(rows: Sequence[str], seeds: Sequence[int], work_dir: Path) -> None:
     for seed in seeds:
         for row in rows:
             config, pictures = ROWS[row]
-            run(row, seed, pictures, DATA, RESULTS, work_dir, config)
+            trial = Trial(row, seed, pictures, config=config)
+            run(trial, DATA, RESULTS, work_dir)
     path = RESULTS / 'teacher.json'
     if not path.exists():
         begin = time.process_time()

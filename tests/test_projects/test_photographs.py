@@ -34,11 +34,12 @@ def write(folder, row, seed, images=2048, **metrics):
     return path
 
 
-def start(tmp_path, row='m3i', seed=0, images=2048):
-    return run.run(row, seed, images, tmp_path, tmp_path / 'r', tmp_path / 'w')
+def start(tmp_path, row='m3i', seed=0, images=2048, part='test'):
+    trial = run.Trial(row, seed, images, part)
+    return run.run(trial, tmp_path, tmp_path / 'r', tmp_path / 'w')
 
 
-@pytest.mark.parametrize('row', TRAINED)
+@pytest.mark.parametrize('row', [*TRAINED, *rows.settings()])
 def test_a_row_steps_on_the_shared_encoder(row):
     cfg = read_config(str(rows.config_of(row)))
     with DefaultScope.overwrite_default_scope('mmpretrain'):
@@ -126,6 +127,50 @@ def test_a_result_of_another_budget(tmp_path):
     write(tmp_path / 'r', 'm3i', 0, images=4096)
     with pytest.raises(run.RunError, match=r'saw 4096 pictures, not 2048'):
         start(tmp_path)
+
+
+def test_a_result_of_another_part(tmp_path):
+    write(tmp_path / 'r', 'm3i', 0)
+    with pytest.raises(run.RunError, match="part 'test', not 'val'"):
+        start(tmp_path, part='val')
+
+
+def test_a_learning_rate_has_a_folder_of_its_own():
+    assert run.Trial('clip', 0, 2048).name == 'clip'
+    assert run.Trial('clip', 0, 2048, rate=0.006).name == 'clip-0.006'
+
+
+def files(cfg, part, folder):
+    """The shards that the sets of a part read."""
+    loader = cfg[f'{part}_dataloader']
+    sources = [
+        s.dataset.source
+        for s in loader.values()
+        if hasattr(s, 'dataset') and 'source' in s.dataset
+    ]
+    return {s.urls for s in sources if folder in s.urls}
+
+
+def test_nothing_is_chosen_by_what_is_reported():
+    cfg = read_config(str(rows.config_of('m3i')))
+    sets = cfg.val_dataloader, cfg.test_dataloader
+    assert sets[0].keys() == sets[1].keys()
+    for name in ('query', 'caption0', 'emoji_query', 'camvid_query'):
+        assert sets[0][name] != sets[1][name]
+    trained = cfg.train_dataloader.dataset.datasets[0].source.urls
+    assert trained.endswith('{00000..00008}.tar.gz')
+    chosen = files(cfg, 'val', 'cifar10')
+    assert {u.rsplit('/')[-1] for u in chosen} == {
+        'train-00000.tar.gz',
+        'train-00009.tar.gz',
+    }
+
+
+@pytest.mark.parametrize('row', TRAINED)
+def test_both_parts_of_a_row_have_the_same_sets(row):
+    cfg = read_config(str(rows.config_of(row)))
+    assert cfg.val_dataloader.keys() == cfg.test_dataloader.keys()
+    assert cfg.val_dataloader.query != cfg.test_dataloader.query
 
 
 def test_two_runs_in_one_folder(tmp_path):

@@ -24,8 +24,10 @@ pack_inputs = dict(
 )
 labelled = dict(
     type='m3i_mm.SourceDataset',
+    # the last shard is kept for the choice of settings
     source=dict(
-        type='m3i_mm.ShardSource', urls=data_root + 'cifar10/train-*.tar.gz'
+        type='m3i_mm.ShardSource',
+        urls=data_root + 'cifar10/train-{00000..00008}.tar.gz',
     ),
     pipeline=[
         dict(type='m3i_mm.DecodeImage'),
@@ -34,7 +36,7 @@ labelled = dict(
         pack_inputs,
     ],
     # all shards stay open, for one costs its unpacking
-    window=10,
+    window=9,
 )
 captioned = dict(
     type='m3i_mm.SourceDataset',

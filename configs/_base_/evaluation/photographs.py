@@ -1,10 +1,15 @@
 # What frozen features of 32 px know of photographs, and of emoji:
 #
-# knn, linear: CIFAR-10, half of the test set, by 5,000 labelled pictures
+# knn, linear: CIFAR-10, 5,000 pictures by 5,000 labelled ones
 # few: the same by 500, 1 % of the training set
 # caption: Flickr8k, 1,000 pictures and their five captions each
-# segmentation: CamVid, every second test frame, by a linear probe of places
+# segmentation: CamVid, every second frame, by a linear probe of places
 # transfer: emoji by a vendor that none of the labelled ones are from
+#
+# Settings are chosen on the validation part (val_dataloader): a shard of
+# CIFAR-10's training set that no training and no probe sees, the pictures for
+# development of Flickr8k and of CamVid, and a vendor among those that the test
+# learns from. The test part (test_dataloader) chooses nothing.
 photographs = 'data/photographs/'
 view = dict(type='m3i_mm.CenterView', size=32)
 pack_annotated = dict(
@@ -27,7 +32,9 @@ cifar10 = dict(
         samples_per_shard=500,
     ),
     query=dict(type='m3i_mm.ShardSource', urls='test-00000.tar.gz'),
+    val_query=dict(type='m3i_mm.ShardSource', urls='train-00009.tar.gz'),
 )
+# the picture is that of the first caption; of the others the text counts
 flickr8k = {
     f'caption{number}': [
         dict(type='m3i_mm.DecodeImage', reduce=True),
@@ -38,7 +45,7 @@ flickr8k = {
             entry=number,
         ),
         dict(type='m3i_mm.Tokenize', tokenizer='clip'),
-        view,
+        view if number == 0 else dict(view, size=8),
         pack_annotated,
     ]
     for number in range(5)
@@ -61,7 +68,7 @@ emoji_pipeline = [
     dict(type='m3i_mm.Labels', fields=dict(group='group_id')),
     pack_annotated,
 ]
-category_sets = {
+cifar10_sets = {
     name: dict(
         dataset=dict(
             type='m3i_mm.SourceDataset',
@@ -71,21 +78,24 @@ category_sets = {
     )
     for name, source in cifar10.items()
 }
-text_sets = {
-    name: dict(
-        dataset=dict(
-            type='m3i_mm.SourceDataset',
-            source=dict(
-                type='m3i_mm.ShardSource',
-                urls=photographs + 'captions/test-*.tar',
-            ),
-            pipeline=pipeline,
+flickr8k_sets = {
+    split: {
+        name: dict(
+            dataset=dict(
+                type='m3i_mm.SourceDataset',
+                source=dict(
+                    type='m3i_mm.ShardSource',
+                    urls=f'{photographs}captions/{split}-*.tar',
+                ),
+                pipeline=pipeline,
+            )
         )
-    )
-    for name, pipeline in flickr8k.items()
+        for name, pipeline in flickr8k.items()
+    }
+    for split in ('val', 'test')
 }
-place_sets = {
-    f'camvid_{split}': dict(
+camvid_sets = {
+    split: dict(
         dataset=dict(
             type='mmseg.BaseSegDataset',
             data_root=photographs + 'camvid',
@@ -98,28 +108,52 @@ place_sets = {
             pipeline=camvid_pipeline,
         )
     )
-    for split, count, every in (('train', 367, 4), ('test', 233, 2))
+    for split, count, every in (
+        ('train', 367, 4),
+        ('val', 101, 2),
+        ('test', 233, 2),
+    )
 }
+emoji_sets = {
+    name: dict(
+        dataset=dict(
+            type='m3i_mm.SourceDataset',
+            source=dict(
+                type='m3i_mm.ShardSource', urls=f'data/emoji/{urls}-*.tar.gz'
+            ),
+            where=where,
+            pipeline=emoji_pipeline,
+        )
+    )
+    for name, urls, where in (
+        ('all', 'train', None),
+        (
+            'three',
+            'train',
+            dict(vendor=['twemoji', 'openmoji', 'fluent-flat']),
+        ),
+        ('fourth', 'train', dict(vendor='fluent-3d')),
+        ('noto', 'val', dict(vendor='noto')),
+    )
+}
+# both parts have sets of the same names
+category_sets = dict(
+    bank=cifar10_sets['bank'],
+    few=cifar10_sets['few'],
+    query=cifar10_sets['query'],
+)
+text_sets = flickr8k_sets['test']
+place_sets = dict(
+    camvid_bank=camvid_sets['train'], camvid_query=camvid_sets['test']
+)
 transfer_sets = dict(
-    emoji=dict(
-        dataset=dict(
-            type='m3i_mm.SourceDataset',
-            source=dict(
-                type='m3i_mm.ShardSource', urls='data/emoji/train-*.tar.gz'
-            ),
-            pipeline=emoji_pipeline,
-        )
-    ),
-    emoji_noto=dict(
-        dataset=dict(
-            type='m3i_mm.SourceDataset',
-            source=dict(
-                type='m3i_mm.ShardSource', urls='data/emoji/val-*.tar.gz'
-            ),
-            where=dict(vendor='noto'),
-            pipeline=emoji_pipeline,
-        )
-    ),
+    emoji_bank=emoji_sets['all'], emoji_query=emoji_sets['noto']
+)
+val_category_sets = dict(category_sets, query=cifar10_sets['val_query'])
+val_text_sets = flickr8k_sets['val']
+val_place_sets = dict(place_sets, camvid_query=camvid_sets['val'])
+val_transfer_sets = dict(
+    emoji_bank=emoji_sets['three'], emoji_query=emoji_sets['fourth']
 )
 # for a model without a text target, with image_metrics + place_metrics
 image_dataloader = dict(
@@ -129,7 +163,14 @@ image_dataloader = dict(
     **transfer_sets,
     **place_sets,
 )
-val_dataloader = dict(**image_dataloader, **text_sets)
+val_image_dataloader = dict(
+    batch_size=100,
+    num_workers=0,
+    **val_category_sets,
+    **val_transfer_sets,
+    **val_place_sets,
+)
+val_dataloader = dict(**val_image_dataloader, **val_text_sets)
 image_metrics = [
     dict(type='m3i_mm.KNNAccuracy', k=20, scaling='standardize'),
     dict(type='m3i_mm.LinearProbe'),
@@ -137,8 +178,8 @@ image_metrics = [
     dict(
         type='m3i_mm.LinearProbe',
         field='group',
-        bank='emoji',
-        query='emoji_noto',
+        bank='emoji_bank',
+        query='emoji_query',
         prefix='transfer',
     ),
 ]
@@ -146,8 +187,8 @@ place_metrics = [
     dict(
         type='m3i_mm.SegmentationProbe',
         classes=camvid_classes,
-        bank='camvid_train',
-        query='camvid_test',
+        bank='camvid_bank',
+        query='camvid_query',
     )
 ]
 text_metrics = [
@@ -159,6 +200,6 @@ text_metrics = [
 ]
 val_evaluator = image_metrics + place_metrics + text_metrics
 val_cfg = dict(type='m3i_mm.FeatureEvalLoop')
-test_dataloader = val_dataloader
+test_dataloader = dict(**image_dataloader, **text_sets)
 test_evaluator = val_evaluator
 test_cfg = val_cfg

@@ -24,6 +24,7 @@ from .encoders import FrozenEncoder, MomentumEncoder
 from .inference import InferenceModel
 from .inputs import (
     BothViews,
+    CombinedInputs,
     DropPatches,
     FillPixels,
     MaskToken,
@@ -59,6 +60,7 @@ from .targets import (
     MatchedFeatures,
     Needs,
     Pixels,
+    ProjectedFeatures,
     RandomProjectionTokenizer,
     TextTarget,
 )
@@ -84,6 +86,7 @@ __all__ = [
     'ChannelStatistics',
     'Choices',
     'CodeTarget',
+    'CombinedInputs',
     'Contrast',
     'CrossCorrelation',
     'DenseDecoder',
@@ -114,6 +117,7 @@ __all__ = [
     'Pixels',
     'Places',
     'PoolingDecoder',
+    'ProjectedFeatures',
     'PrototypeHead',
     'QueueNegatives',
     'RandomProjectionTokenizer',

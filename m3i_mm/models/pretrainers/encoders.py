@@ -79,7 +79,8 @@ def encode_image(
         images (Tensor): ``(B, 3, H, W)``.
 
     Returns:
-        ImageTokens: Tokens of the last map.
+        ImageTokens: Tokens of the last map. Of a neck that gives vectors,
+        what is evaluated is the mean of the map before it.
     """
     maps = backbone(images)
     if isinstance(maps, Tensor):
@@ -95,6 +96,9 @@ def encode_image(
     before = ImageTokens.from_map(maps[-1])
     if before.grid == tokens.grid:
         tokens.matching = before.values
+    if outputs.dim() == 2:
+        # a projector: what is of use is in front of it (SimCLR, section 4.2)
+        tokens.feature = before.mean()
     return tokens
 
 

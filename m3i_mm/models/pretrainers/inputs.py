@@ -7,12 +7,13 @@ belong to them.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
 from m3i_mm.registry import MODELS
@@ -26,6 +27,7 @@ from .tokens import ImageTokens
 
 __all__ = [
     'BothViews',
+    'CombinedInputs',
     'DropPatches',
     'FillPixels',
     'MaskToken',
@@ -80,6 +82,8 @@ class Pass:
         members (list[Member]): The images of the batch that the inputs show.
         images (Tensor, optional): Input images ``(P, 3, H, W)``; None if they
             are the whole view of the only member.
+        first (int): Number of its first member among those of the input,
+            which objectives name.
         encode (Callable): How to encode ``images``, if not simply by
             ``encode_image(backbone, neck, images)``.
     """
@@ -89,6 +93,16 @@ class Pass:
     encode: Callable[[nn.Module, nn.Module | None, Tensor], ImageTokens] = (
         encode_image
     )
+    first: int = 0
+
+    def shown(self, numbers: Iterable[int]) -> list[Member]:
+        """Pick the members of these numbers, as far as this pass has them."""
+        places = (number - self.first for number in numbers)
+        return [
+            self.members[place]
+            for place in places
+            if 0 <= place < len(self.members)
+        ]
 
 
 def patch_grid(images: Tensor, patch_size: int) -> tuple[int, int]:
@@ -151,6 +165,55 @@ class MultiCrop(BaseModule):
             for other in (1, 0)
             if other != view
         ]
+
+
+@MODELS.register_module()
+class CombinedInputs(BaseModule):
+    """Several inputs of the same images, each encoded by itself.
+
+    Their members are numbered through, so that each objective names the input
+    that predicts its target: of ``[PatchMix, SingleView]`` 0 and 1 are the
+    images of a mix, and 2 is each image as a whole.
+
+    Args:
+        inputs (Sequence[dict]): Configs of the inputs.
+
+    Raises:
+        ValueError: If there is none.
+    """
+
+    def __init__(self, inputs: Sequence[dict]) -> None:
+        super().__init__()
+        if not inputs:
+            raise ValueError('CombinedInputs needs at least one input')
+        self.inputs = ModuleList(MODELS.build(cfg) for cfg in inputs)
+
+    @property
+    def num_members(self) -> int:
+        """Members of all inputs."""
+        return sum(part.num_members for part in self.inputs)
+
+    @property
+    def group_size(self) -> int:
+        """Images that have to stay together in a part of a batch."""
+        return math.lcm(*(group_size(part) for part in self.inputs))
+
+    def forward(self, batch: Batch) -> list[Pass]:
+        """Return the passes of all inputs, in order."""
+        passes, first = [], 0
+        for part in self.inputs:
+            passes += [replace(step, first=first) for step in part(batch)]
+            first += part.num_members
+        return passes
+
+
+def group_size(input: nn.Module) -> int:
+    """Return how many images of a batch one input is made of.
+
+    Args:
+        input (nn.Module): A mix of N images takes N, others one.
+    """
+    return getattr(input, 'group_size', input.num_members)
 
 
 @MODELS.register_module()

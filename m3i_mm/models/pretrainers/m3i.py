@@ -253,13 +253,16 @@ class M3I(InferenceModel):
                 self, self._represent, batch, self.micro_batch
             )
         passes = represented.passes
+        counts = Counter(name for step in passes for name in step)
         losses: dict[str, Tensor] = {}
         for step in passes:
             for name, objective in self.named_objectives():
+                if name not in step:
+                    continue
                 loss = objective.score(*step[name])
                 loss = objective.weight * self.weights(name, loss)
                 key = f'loss_{name}'
-                losses[key] = losses.get(key, 0) + loss / len(passes)
+                losses[key] = losses.get(key, 0) + loss / counts[name]
         for _, objective in self.named_objectives():
             objective.finish()
         return {**losses, **self._monitors(represented.feature)}
@@ -273,6 +276,7 @@ class M3I(InferenceModel):
                 {
                     name: self._predict(name, objective, batch, step, tokens)
                     for name, objective in self.named_objectives()
+                    if step.shown(objective.members)
                 }
                 for step, tokens in zip(passes, seen, strict=True)
             ],

@@ -21,6 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..utils.recompute import recomputed
 from .batch import Batch
+from .inputs import group_size
 from .targets import Choices, Features, join
 
 __all__ = ['Represented', 'check_micro_batch', 'represent_in_parts']
@@ -51,11 +52,11 @@ def check_micro_batch(size: int, model: Any, compile: bool) -> None:
         ValueError: If the parts do not divide into inputs, or the loss is
             compiled.
     """
-    members = model.input.num_members
-    if size < 1 or size % members:
+    group = group_size(model.input)
+    if size < 1 or size % group:
         raise ValueError(
             f'micro_batch={size}, but {type(model.input).__name__} takes '
-            f'{members} images at a time: choose a multiple'
+            f'{group} images at a time: choose a multiple'
         )
     if compile:
         raise ValueError(

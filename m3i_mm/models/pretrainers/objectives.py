@@ -83,8 +83,7 @@ class Objective(BaseModule):
             tuple[Tensor, Features | Choices]: z^_y and z_y.
         """
         predictions, targets = [], []
-        for number in self.members:
-            member = step.members[number]
+        for member in step.shown(self.members):
             target = self.target(batch, member, tokens)  # z_y
             own = tokens.select(member.owned)
             predictions.append(decoder(own, target.places))  # z^_y

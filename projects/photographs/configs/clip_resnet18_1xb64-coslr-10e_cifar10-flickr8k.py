@@ -22,7 +22,7 @@ model = dict(
 )
 # all pictures have a text
 train_dataloader = dict(dataset=dict(datasets=[_base_.captioned], weights=[1]))
-val_dataloader = dict(**_base_.text_sets)
+val_dataloader = dict(**_base_.val_text_sets)
 val_evaluator = _base_.val_evaluator + _base_.text_metrics
 test_dataloader = dict(**_base_.text_sets)
 test_evaluator = val_evaluator

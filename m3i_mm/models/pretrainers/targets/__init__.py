@@ -3,7 +3,13 @@
 from .base import BaseTarget, Choices, Features, Needs, join
 from .category import CategoryTarget
 from .codes import CodeTarget, RandomProjectionTokenizer
-from .image import DenseFeatures, GlobalFeatures, MatchedFeatures, Pixels
+from .image import (
+    DenseFeatures,
+    GlobalFeatures,
+    MatchedFeatures,
+    Pixels,
+    ProjectedFeatures,
+)
 from .standardization import ChannelStatistics
 from .text import TextTarget
 
@@ -19,6 +25,7 @@ __all__ = [
     'MatchedFeatures',
     'Needs',
     'Pixels',
+    'ProjectedFeatures',
     'RandomProjectionTokenizer',
     'TextTarget',
     'join',

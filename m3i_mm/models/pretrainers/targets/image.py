@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     'GlobalFeatures',
     'MatchedFeatures',
     'Pixels',
+    'ProjectedFeatures',
     'ViewTarget',
 ]
 
@@ -224,6 +226,44 @@ class GlobalFeatures(EncodedTarget):
         if labels is None:
             return torch.full_like(values[:, 0], -1, dtype=torch.long)
         return labels.values.flatten().long().masked_fill(~labels.valid, -1)
+
+
+@MODELS.register_module()
+class ProjectedFeatures(GlobalFeatures):
+    """The mean feature of an image encoder after layers that are learned too.
+
+    What a target and its prediction are compared by is then no feature of the
+    encoder itself, whose features keep what the comparison discards (SimCLR,
+    Chen et al., 2020, section 4.2).
+
+    Args:
+        layers (Sequence[dict]): Configs of modules that map a tuple of
+            ``(P, C)`` to such a tuple, e.g. ``NonLinearNeck``.
+        encoder (str): See :class:`EncodedTarget`. Defaults to ``'online'``.
+        view (str): ``'same'`` or ``'other'``. Defaults to ``'other'``.
+        stop_gradient (bool): Whether the encoder does not learn from being a
+            target; the layers do in any case. Defaults to False.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[dict[str, Any]],
+        encoder: str = 'online',
+        view: str = 'other',
+        stop_gradient: bool = False,
+    ) -> None:
+        super().__init__(encoder, view, stop_gradient)
+        self.layers = nn.ModuleList(MODELS.build(cfg) for cfg in layers)
+
+    def forward(
+        self, batch: Batch, member: Member, tokens: ImageTokens
+    ) -> Features:
+        """Encode, pool and project the view."""
+        features = super().forward(batch, member, tokens)
+        values = features.values
+        for layer in self.layers:
+            values = layer((values,))[-1]
+        return replace(features, values=values)
 
 
 @MODELS.register_module()
