@@ -57,7 +57,7 @@ def follow_data_root(cfg: Config) -> None:
     root = cfg.get('data_root')
     if not isinstance(root, str) or not cfg.filename:
         return
-    if any(_move(node, root, root) for node in _sections(cfg)):
+    if _move_sections(cfg, root, root):
         return
     for old in _inherited_roots(cfg.filename):
         moved = _move_sections(cfg, old, root)

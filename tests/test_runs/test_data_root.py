@@ -3,6 +3,7 @@
 import pytest
 from mmengine.config import Config
 
+from m3i_mm.runs import data_root
 from m3i_mm.runs.config_check import ConfigError
 from m3i_mm.runs.data_root import move_data_root
 from m3i_mm.runs.reading import read_config
@@ -66,6 +67,22 @@ def test_inherited_paths_follow_the_root_of_a_config(tmp_path, depth):
     # and an option after it
     cfg = read_config(str(mine), dict(data_root='b'))
     assert cfg.train_dataloader.dataset.ann == 'b/x'
+
+
+def test_a_root_that_all_paths_have_moves_nothing(tmp_path, monkeypatch):
+    (tmp_path / 'base.py').write_text(
+        "data_root = 'data/a/'\n"
+        "train_dataloader = dict(dataset=dict(ann=data_root + 'x'))"
+    )
+    mine = tmp_path / 'mine.py'
+    mine.write_text("_base_ = 'base.py'")
+    said: list[str] = []
+    monkeypatch.setattr(
+        data_root, 'print_log', lambda text, **_: said.append(text)
+    )
+    cfg = read_config(str(mine))
+    assert cfg.train_dataloader.dataset.ann == 'data/a/x'
+    assert said == []
 
 
 def test_a_root_that_the_config_uses_itself_moves_nothing(tmp_path):
