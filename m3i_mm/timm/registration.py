@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from timm.models import (
 )
 from torch import Tensor
 
+from m3i_mm.checkpoints.released import ReleasedFile, released_files
+from m3i_mm.models.internimage.archs import ARCHS, InternImageArch
 from m3i_mm.models.internimage.released_names import official_names
 
 from .internimage import InternImageForTimm, build
@@ -19,69 +22,74 @@ from .internimage import InternImageForTimm, build
 # register_model adds the names of the models
 __all__ = ['checkpoint_filter_fn']
 
-REPOSITORY = 'OpenGVLab/InternImage'
+SIZES = dict(
+    t='tiny',
+    s='small',
+    b='base',
+    l='large',
+    xl='xlarge',
+    h='huge',
+    g='giant',
+)
+# models of the table of released files: internimage-SIZE_[DATA-pre_]
+# [RECIPE_]DATA[-SIDE]
+CLASSIFIER = re.compile(
+    r'internimage-(?P<size>[a-z]+)_((?P<before>(joint-)?in22k)-pre_)?'
+    r'(\d+xb.*_)?(?P<data>(joint-)?in\d+k)(-(?P<side>\d+))?'
+)
+ADDRESS = re.compile(
+    r'https://huggingface\.co/(?P<repository>.+)/resolve/main/(?P<file>.+)'
+)
+CLASSES = 'model.head.num_classes'
 
 
-def _cfg(filename: str, size: int = 224, **changes: Any) -> dict[str, Any]:
-    """Describe released weights to timm; evaluation takes no margin."""
+def _released_cfgs() -> dict[str, Any]:
+    """Describe the authors' classifiers of ImageNet to timm, by tag."""
+    cfgs = {}
+    for file in released_files().values():
+        model = CLASSIFIER.fullmatch(file.models[0])
+        if model is not None:
+            size = SIZES[model['size']]
+            tag = '_'.join(
+                part.replace('-', '_')
+                for part in (
+                    'opengvlab',
+                    *((model['before'], 'ft') if model['before'] else ()),
+                    model['data'],
+                    model['side'],
+                )
+                if part
+            )
+            side = int(model['side'] or 224)
+            cfgs[f'internimage_{size}.{tag}'] = _cfg(file, ARCHS[size], side)
+    return cfgs
+
+
+def _cfg(
+    file: ReleasedFile, arch: InternImageArch, side: int
+) -> dict[str, Any]:
+    """Describe released weights; evaluation takes no margin."""
+    address = ADDRESS.fullmatch(file.url)
+    assert address is not None
+    # what H and G pool has stride 16
+    pooled = side // (16 if arch.head == 'attention_pool' else 32)
     return dict(
-        hf_hub_id=REPOSITORY,
-        hf_hub_filename=filename,
+        hf_hub_id=address['repository'],
+        hf_hub_filename=address['file'],
         license='mit',
         origin_url='https://github.com/OpenGVLab/InternImage',
         paper_ids='arXiv:2211.05778',
-        input_size=(3, size, size),
-        pool_size=(size // 32, size // 32),
+        input_size=(3, side, side),
+        pool_size=(pooled, pooled),
         crop_pct=1.0,
         interpolation='bicubic',
-        num_classes=1000,
+        num_classes=file.options.get(CLASSES, 1000),
         first_conv='patch_embed.conv1',
         classifier='head',
-        **changes,
     )
 
 
-def _in22k(filename: str, size: int) -> dict[str, Any]:
-    return {**_cfg(filename, size), 'num_classes': 21841}
-
-
-def _scaled(cfg: dict[str, Any]) -> dict[str, Any]:
-    """H and G: what is pooled has stride 16."""
-    size = cfg['input_size'][1] // 16
-    return {**cfg, 'pool_size': (size, size)}
-
-
-default_cfgs = generate_default_cfgs(
-    {
-        'internimage_tiny.opengvlab_in1k': _cfg('internimage_t_1k_224.pth'),
-        'internimage_small.opengvlab_in1k': _cfg('internimage_s_1k_224.pth'),
-        'internimage_base.opengvlab_in1k': _cfg('internimage_b_1k_224.pth'),
-        'internimage_large.opengvlab_in22k_ft_in1k_384': _cfg(
-            'internimage_l_22kto1k_384.pth', 384
-        ),
-        'internimage_large.opengvlab_in22k_384': _in22k(
-            'internimage_l_22k_192to384.pth', 384
-        ),
-        'internimage_xlarge.opengvlab_in22k_ft_in1k_384': _cfg(
-            'internimage_xl_22kto1k_384.pth', 384
-        ),
-        'internimage_xlarge.opengvlab_in22k_384': _in22k(
-            'internimage_xl_22k_192to384.pth', 384
-        ),
-        'internimage_huge.opengvlab_joint_in22k_ft_in1k_640': _scaled(
-            _cfg('internimage_h_22kto1k_640.pth', 640)
-        ),
-        'internimage_huge.opengvlab_joint_in22k_384': _scaled(
-            _in22k('internimage_h_jointto22k_384.pth', 384)
-        ),
-        'internimage_giant.opengvlab_joint_in22k_ft_in1k_512': _scaled(
-            _cfg('internimage_g_22kto1k_512.pth', 512)
-        ),
-        'internimage_giant.opengvlab_joint_in22k_384': _scaled(
-            _in22k('internimage_g_pretrainto22k_384.pth', 384)
-        ),
-    }
-)
+default_cfgs = generate_default_cfgs(_released_cfgs())
 
 
 def checkpoint_filter_fn(

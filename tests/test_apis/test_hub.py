@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from pathlib import Path
 
 import huggingface_hub
@@ -13,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from toy.foundation import write_timm
+from toy.hub import serve_hub
 
 from m3i_mm.apis import HubError, M3IModel, get_model
 from m3i_mm.checkpoints import CheckpointError
@@ -161,83 +160,35 @@ def test_pushing_uploads_the_folder(run, monkeypatch):
     )
 
 
-class Hub(http.server.BaseHTTPRequestHandler):
-    """What of the hub's interface a download asks for."""
-
-    files: Path
-
-    def do_HEAD(self):
-        self._answer(body=False)
-
-    def do_GET(self):
-        self._answer(body=True)
-
-    def _answer(self, body):
-        owner, _, rest = self.path.partition('/resolve/main/')
-        path = self.files / rest
-        if owner != '/me/model' or not path.is_file():
-            self.send_response(404)
-            code = 'EntryNotFound' if owner == '/me/model' else 'RepoNotFound'
-            self.send_header('X-Error-Code', code)
-            self.send_header('Content-Length', '0')
-            self.end_headers()
-            return
-        content = path.read_bytes()
-        self.send_response(200)
-        self.send_header('ETag', f'"{len(content):040x}"')
-        self.send_header('X-Repo-Commit', '0' * 40)
-        self.send_header('Content-Length', str(len(content)))
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def hub(folder, tmp_path, monkeypatch):
-    Hub.files = folder
-    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    endpoint = f'http://127.0.0.1:{server.server_port}'
-    template = endpoint + '/{repo_id}/resolve/{revision}/{filename}'
-    constants = huggingface_hub.constants
-    monkeypatch.setattr(constants, 'ENDPOINT', endpoint)
-    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
-    name = 'HUGGINGFACE_CO_URL_TEMPLATE'
-    monkeypatch.setattr(constants, name, template)
-    # huggingface_hub below 1 has it here, too
-    monkeypatch.setattr(
-        huggingface_hub.file_download, name, template, raising=False
-    )
-    yield tmp_path / 'cache'
-    server.shutdown()
-    server.server_close()
+def hub(folder):
+    with serve_hub('me/model', folder) as holder:
+        yield holder
 
 
-def test_from_a_repository(run, hub):
-    model = M3IModel.from_pretrained('me/model', cache_dir=hub).model
+def test_from_a_repository(run, hub, tmp_path):
+    cache = tmp_path / 'cache'
+    model = M3IModel.from_pretrained('me/model', cache_dir=cache).model
     images = torch.randn(1, 3, 16, 16)
     torch.testing.assert_close(model(images), run[1](images))
     # and once more from the cache
     again = M3IModel.from_pretrained(
-        'me/model', cache_dir=hub, local_files_only=True
+        'me/model', cache_dir=cache, local_files_only=True
     )
     torch.testing.assert_close(again(images), run[1](images))
     with pytest.raises(HubError, match='me/other'):
-        M3IModel.from_pretrained('me/other', cache_dir=hub)
+        M3IModel.from_pretrained('me/other', cache_dir=cache)
 
 
 def test_a_repository_without_weights(folder, hub, tmp_path):
-    Hub.files = tmp_path / 'half'
-    Hub.files.mkdir()
-    (Hub.files / 'config.json').write_bytes(
+    cache = tmp_path / 'cache'
+    hub.files = tmp_path / 'half'
+    hub.files.mkdir()
+    (hub.files / 'config.json').write_bytes(
         (folder / 'config.json').read_bytes()
     )
     with pytest.raises(HubError, match=r'model\.safetensors of me/model'):
-        M3IModel.from_pretrained('me/model', cache_dir=hub)
+        M3IModel.from_pretrained('me/model', cache_dir=cache)
 
 
 def test_folders_that_are_no_models(run, folder, tmp_path):

@@ -7,8 +7,10 @@ from timm.data import resolve_model_data_config
 from timm.models import load_checkpoint
 from timm.optim import create_optimizer_v2
 from toy import internimage as official
+from toy.hub import serve_hub
 
 import m3i_mm.timm
+from m3i_mm.checkpoints.released import released_files
 from m3i_mm.models.internimage.archs import ARCHS
 
 pytestmark = pytest.mark.openmmlab
@@ -22,18 +24,78 @@ def create(arch=TINY, **settings):
     return timm.create_model('internimage_tiny', arch=arch, **settings)
 
 
+# file, side of the pictures, classes
+TAGS = {
+    'tiny.opengvlab_in1k': ('t_1k_224', 224, 1000),
+    'small.opengvlab_in1k': ('s_1k_224', 224, 1000),
+    'base.opengvlab_in1k': ('b_1k_224', 224, 1000),
+    'large.opengvlab_in22k_ft_in1k_384': ('l_22kto1k_384', 384, 1000),
+    'large.opengvlab_in22k_384': ('l_22k_192to384', 384, 21841),
+    'xlarge.opengvlab_in22k_ft_in1k_384': ('xl_22kto1k_384', 384, 1000),
+    'xlarge.opengvlab_in22k_384': ('xl_22k_192to384', 384, 21841),
+    'huge.opengvlab_joint_in22k_ft_in1k_640': ('h_22kto1k_640', 640, 1000),
+    'huge.opengvlab_joint_in22k_384': ('h_jointto22k_384', 384, 21841),
+    'giant.opengvlab_joint_in22k_ft_in1k_512': ('g_22kto1k_512', 512, 1000),
+    'giant.opengvlab_joint_in22k_384': ('g_pretrainto22k_384', 384, 21841),
+}
+
+
 def test_all_sizes_are_listed_with_their_weights():
     assert sorted(timm.list_models('internimage*')) == sorted(NAMES)
     tags = timm.list_models('internimage*', pretrained=True)
-    assert 'internimage_tiny.opengvlab_in1k' in tags
-    assert {tag.split('.')[0] for tag in tags} == set(NAMES)
-    assert len(tags) == 11
-    for name in tags:
-        cfg = timm.get_pretrained_cfg(name)
+    assert sorted(tags) == sorted(f'internimage_{tag}' for tag in TAGS)
+    for tag, (file, side, classes) in TAGS.items():
+        cfg = timm.get_pretrained_cfg(f'internimage_{tag}')
         assert cfg.hf_hub_id == 'OpenGVLab/InternImage'
-        assert cfg.hf_hub_filename.endswith('.pth')
+        assert cfg.hf_hub_filename == f'internimage_{file}.pth'
+        assert cfg.input_size == (3, side, side)
+        assert cfg.num_classes == classes
         # the default is a classifier of ImageNet-1k
-        assert timm.get_pretrained_cfg(name.split('.')[0]).num_classes == 1000
+        size = tag.partition('.')[0]
+        default = timm.get_pretrained_cfg(f'internimage_{size}')
+        assert default.num_classes == 1000
+
+
+def test_every_classifier_of_imagenet_has_a_tag():
+    names = {
+        name
+        for name, file in released_files().items()
+        if file.configs[0].startswith('internimage/')
+    }
+    assert names == {f'internimage_{file}' for file, _, _ in TAGS.values()}
+
+
+@pytest.mark.parametrize(
+    ('tag', 'arch', 'written'),
+    [
+        ('tiny.opengvlab_in1k', TINY, dict(head='conv')),
+        ('xlarge.opengvlab_in22k_384', TINY, dict(head='conv')),
+        ('huge.opengvlab_joint_in22k_384', HUGE, {}),
+    ],
+)
+def test_weights_of_a_tag_come_from_the_hub(tag, arch, written, tmp_path):
+    """Files of the official names, with networks of small widths."""
+    file, side, classes = TAGS[tag]
+    name = f'internimage_{tag}'
+    torch.manual_seed(0)
+    released = timm.create_model(
+        name.partition('.')[0], arch=arch, num_classes=classes, **written
+    ).eval()
+    content = dict(model=released.state_dict())
+    torch.save(content, tmp_path / f'internimage_{file}.pth')
+    with serve_hub('OpenGVLab/InternImage', tmp_path):
+        settings = dict(arch=arch, cache_dir=tmp_path / 'cache')
+        model = timm.create_model(name, pretrained=True, **settings).eval()
+        student = timm.create_model(
+            name, pretrained=True, num_classes=3, **settings
+        ).eval()
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(model(images), released(images))
+    torch.testing.assert_close(
+        student.forward_features(images), released.forward_features(images)
+    )
+    assert student(images).shape == (1, 3)
+    assert model.pretrained_cfg['input_size'] == (3, side, side)
 
 
 @pytest.mark.parametrize('size', ARCHS)
