@@ -25,6 +25,9 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # how the halves of a data set are called, the likeliest first
 TRAIN_NAMES = ('train2017', 'training', 'train')
 VAL_NAMES = ('val2017', 'validation', 'valid', 'val', 'test')
+# how segmentation sets call the folders of pictures and of label maps
+PICTURE_NAMES = ('images', 'img', 'img_dir')
+MAP_NAMES = ('masks', 'annotations', 'labels', 'ann', 'ann_dir')
 
 
 def use_backbone(cfg: Config, run: str) -> str:
@@ -83,6 +86,7 @@ def use_data(cfg: Config, folder: str) -> str:
                    beside the pictures), pictures in ``train/`` and ``val/``
     segmentation   ``images/train``, ``masks/train``, the same for ``val``,
                    and ``classes.txt``, a name for each number in the maps
+                   (or ``img`` and ``ann``, ``img_dir`` and ``ann_dir``)
     classification ``train/CLASS/``, ``val/CLASS/``
     ============== ======================================================
 
@@ -158,6 +162,8 @@ def _replace(dataset: Any, **settings: Any) -> None:
 def _use_coco(cfg: Config, root: Path) -> list[str]:
     files = sorted([*root.glob('annotations/*.json'), *root.glob('*.json')])
     names = [str(file.relative_to(root)) for file in files]
+    # beside them COCO has captions, keypoints and panoptic maps
+    names = [n for n in names if 'instances' in n] or names
     if not names:
         raise ConfigError(
             f'--data {root}: there are no annotations, annotations/*.json or '
@@ -270,21 +276,21 @@ def _use_maps(cfg: Config, root: Path) -> list[str]:
         )
     classes = listed.read_text(encoding='utf-8').split('\n')
     classes = [name.strip() for name in classes if name.strip()]
-    maps = next(
-        (n for n in ('masks', 'annotations', 'labels') if (root / n).is_dir()),
-        None,
+    pictures, maps = (
+        next((n for n in names if (root / n).is_dir()), None)
+        for names in (PICTURE_NAMES, MAP_NAMES)
     )
-    if maps is None or not (root / 'images').is_dir():
+    if pictures is None or maps is None:
         raise ConfigError(f'--data {root}: there is no images/ or no masks/')
-    halves = sorted(p.name for p in (root / 'images').iterdir() if p.is_dir())
+    halves = sorted(p.name for p in (root / pictures).iterdir() if p.is_dir())
     for loader in LOADERS:
         half = _half(halves, loader)
         if half is None or not (root / maps / half).is_dir():
             raise ConfigError(
-                f'--data {root}: images/ and {maps}/ need a folder train and '
-                'a folder val each'
+                f'--data {root}: {pictures}/ and {maps}/ need a folder train '
+                'and a folder val each'
             )
-        images, labels = f'images/{half}', f'{maps}/{half}'
+        images, labels = f'{pictures}/{half}', f'{maps}/{half}'
         for dataset in _datasets(cfg, loader):
             _replace(
                 dataset,

@@ -74,6 +74,15 @@ def test_detection(coco):
     assert len(build_loader(cfg, 'val_dataloader').dataset) == 2
 
 
+def test_of_the_files_of_coco_the_instances_are_read(coco):
+    for half in ('train', 'val'):
+        for kind in ('captions', 'boxes', 'person_keypoints'):
+            path = coco / f'annotations/{kind}_{half}2017.json'
+            path.write_text('{"images": []}')
+    cfg = shipped('coco/mask-rcnn_internimage-t')
+    assert '2 classes (apple, pear)' in use_data(cfg, str(coco))
+
+
 @pytest.mark.parametrize(
     ('start', 'metric'),
     [
@@ -120,6 +129,14 @@ def test_segmentation(maps):
     views = next(iter(build_loader(cfg, 'val_dataloader')))['data_samples']
     for (view,) in views:
         assert view.gt_sem_seg.data.unique().tolist() == [0, 1, 2]
+
+
+def test_the_folder_names_of_mmsegmentation(maps):
+    shutil.move(maps / 'images', maps / 'img_dir')
+    shutil.move(maps / 'masks', maps / 'ann_dir')
+    cfg = shipped('ade20k/upernet_internimage-t')
+    use_data(cfg, str(maps))
+    assert len(build_loader(cfg, 'val_dataloader').dataset) == 2
 
 
 def test_weights_of_classes_follow(maps):
