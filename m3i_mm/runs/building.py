@@ -30,6 +30,7 @@ from m3i_mm.engine.hooks import (
 
 from .config import complete_dataloader
 from .config_check import ConfigError
+from .config_text import FormattedConfig
 from .console import QuietRunner, import_quietly
 from .explain import explained_errors
 
@@ -197,6 +198,7 @@ def build_runner(cfg: Config) -> Any:
     """
     import_quietly(_scope_name(cfg))
     _use_own_checkpoint_hook(cfg)
+    cfg = FormattedConfig.of(cfg)
     if 'runner_type' in cfg:
         runner = RUNNERS.build(cfg)
     else:

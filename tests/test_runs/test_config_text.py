@@ -1,0 +1,54 @@
+"""A config whose text is formatted once."""
+
+import copy
+
+import pytest
+from mmengine.config import Config
+from yapf.yapflib import yapf_api
+
+from m3i_mm.runs.building import build_runner
+from m3i_mm.runs.config_text import FormattedConfig
+
+pytestmark = pytest.mark.openmmlab
+
+
+@pytest.fixture
+def formatted(monkeypatch):
+    """The texts that yapf was asked to format."""
+    texts = []
+    format_code = yapf_api.FormatCode
+
+    def count(text, **style):
+        texts.append(text)
+        return format_code(text, **style)
+
+    monkeypatch.setattr(yapf_api, 'FormatCode', count)
+    return texts
+
+
+def test_the_text_is_that_of_mmengine_and_made_once(formatted, tmp_path):
+    cfg = Config(dict(a=dict(b=[1, (2, 'x')], type='Y'), c=None))
+    text = cfg.pretty_text
+    quick = FormattedConfig.of(cfg)
+    formatted.clear()
+    assert quick.pretty_text == text
+    copy.deepcopy(quick).dump(tmp_path / 'a.py')
+    assert (tmp_path / 'a.py').read_text() == text
+    assert len(formatted) == 1
+
+
+def test_a_change_makes_it_anew():
+    cfg = Config(dict(a=1))
+    quick = FormattedConfig.of(cfg)
+    assert quick.pretty_text == 'a = 1\n'
+    quick.a = 2
+    assert quick.pretty_text == 'a = 2\n'
+    assert cfg.a == 2
+    cfg.b = [3]
+    assert 'b = [' in quick.pretty_text
+
+
+def test_a_run_formats_its_config_once(toy_config, formatted):
+    toy_config.experiment_name = 'formatted once'
+    build_runner(toy_config).train()
+    assert len(formatted) <= 2
