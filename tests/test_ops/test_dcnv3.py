@@ -14,7 +14,7 @@ from dcnv3_reference import (
 )
 
 from m3i_mm.ops import dcnv3
-from m3i_mm.ops.deform_conv_v3 import torch_backend
+from m3i_mm.ops.deform_conv_v3 import grid_sample, rows, torch_backend
 
 pytestmark = pytest.mark.openmmlab
 
@@ -102,14 +102,21 @@ def test_gradcheck():
     )
 
 
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """Take the gradient of ``grid_sample``."""
+    monkeypatch.setattr(torch_backend, '_adds_atomically', lambda device: True)
+
+
 def test_blocks_of_any_size_give_the_same(monkeypatch):
     setting = Setting(groups=3)
     *arrays, grad_output = make_inputs(setting, batch=3)
     grad_output = torch.from_numpy(grad_output)
+    points = grad_output[0, :, :, 0].numel() * 9
     results = []
-    # everything at once, two maps, and the smallest blocks
-    for limit in (10**9, 2 * 3 * 35 * 9, 1):
-        monkeypatch.setitem(torch_backend._BLOCK_VALUES, 'cpu', limit)
+    # everything at once, two images, two groups, and the smallest blocks
+    for limit in (10**9, 6 * points, 2 * points, 1):
+        monkeypatch.setitem(torch_backend._BLOCK_POINTS, 'cpu', limit)
         inputs = tensors_of(arrays)
         output = dcnv3(*inputs, *setting)
         grads = torch.autograd.grad(output, inputs, grad_output)
@@ -166,26 +173,65 @@ def test_mask_may_be_more_precise_than_the_features(features, modulation):
     assert mask.grad.dtype == modulation
 
 
-def test_integer_points_take_one_of_the_two_derivatives():
-    """Rounding of normalised coordinates decides between them."""
+def integer_points():
+    """Return the gradient of the offset, and both one-sided derivatives."""
     setting = Setting(groups=2)
     input, offset, mask, grad_output = make_inputs(setting, size=(6, 7))
-    offset = np.zeros_like(offset)
-    inputs = tensors_of((input, offset, mask), torch.float32)
+    arrays = input, np.zeros_like(offset), mask
+    inputs = tensors_of(arrays, torch.float32)
     output = dcnv3(*inputs, *setting)
     grads = torch.autograd.grad(
         output, inputs, torch.from_numpy(grad_output).float()
     )
     right, left = (
-        dcnv3_loops_gradients(input, offset, mask, grad_output, setting, side)
+        dcnv3_loops_gradients(*arrays, grad_output, setting, side)
         for side in ('right', 'left')
     )
     for index in (0, 2):
         np.testing.assert_allclose(grads[index], right[index], atol=1e-4)
-    distance = np.minimum(
-        np.abs(grads[1] - right[1]), np.abs(grads[1] - left[1])
-    )
+    return grads[1].numpy(), right[1], left[1]
+
+
+def test_integer_points_take_the_right_hand_derivative():
+    grad, right, left = integer_points()
+    # inner positions have no tap at exactly -1, where the derivative is zero
+    inner = (slice(None), slice(1, None), slice(1, None))
+    np.testing.assert_allclose(grad[inner], right[inner], atol=1e-4)
+    assert not np.allclose(grad[inner], left[inner], atol=1e-2)
+
+
+def test_integer_points_of_grid_sample_take_either(as_on_a_gpu):
+    """Rounding of normalised coordinates decides between them."""
+    grad, right, left = integer_points()
+    distance = np.minimum(np.abs(grad - right), np.abs(grad - left))
     assert distance.max() < 1e-4
+
+
+def test_points_at_exactly_minus_one_have_no_derivative():
+    ones = torch.ones(1, 2, 2, 1)
+    offset = torch.full((1, 2, 2, 2), -1.0, requires_grad=True)
+    output = dcnv3(ones, offset, ones, 1, padding=0)
+    (grad,) = torch.autograd.grad(output.sum(), offset)
+    assert torch.equal(grad, torch.zeros_like(grad))
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('-inf'), 1e30])
+@pytest.mark.parametrize('axis', [0, 1])
+def test_points_nowhere_contribute_nothing(monkeypatch, value, axis):
+    inputs = [tensor.requires_grad_() for tensor in random_inputs(2, 3, 4)]
+    with torch.no_grad():
+        inputs[1][:, 0, 1, 8 + axis] = value
+    results = []
+    for atomic in (False, True):
+        monkeypatch.setattr(
+            torch_backend, '_adds_atomically', lambda _, atomic=atomic: atomic
+        )
+        output = dcnv3(*inputs, groups=2)
+        grads = torch.autograd.grad(output.sum(), inputs)
+        results.append([output, *grads])
+    torch.testing.assert_close(*results, equal_nan=True)
+    finite = [not tensor.isnan().any() for tensor in results[0]]
+    assert finite == [True, True, value == 1e30, value == 1e30]
 
 
 def test_same_bits_every_time():
@@ -200,13 +246,12 @@ def test_same_bits_every_time():
     assert all(torch.equal(a, b) for a, b in zip(*runs))
 
 
+@pytest.mark.parametrize('limit', [1, 2**25])
 @pytest.mark.parametrize('setting', SETTINGS, ids=str)
-def test_deterministic_gradients_equal_loops(monkeypatch, setting):
-    """As on a GPU, where the gradient of ``grid_sample`` refuses to run."""
-    monkeypatch.setattr(
-        torch_backend, '_must_be_deterministic', lambda device: True
-    )
-    monkeypatch.setattr(torch_backend, 'grid_sampler_2d_backward', None)
+def test_gradients_of_grid_sample_equal_loops(
+    monkeypatch, as_on_a_gpu, setting, limit
+):
+    monkeypatch.setattr(grid_sample, '_BLOCK_VALUES', limit)
     *arrays, grad_output = make_inputs(setting)
     inputs = tensors_of(arrays)
     output = dcnv3(*inputs, *setting)
@@ -222,11 +267,21 @@ def test_deterministic_mode_matters_on_a_gpu_only():
     torch.use_deterministic_algorithms(True)
     try:
         for device in ('cpu', 'cuda'):
-            asked = torch_backend._must_be_deterministic(torch.device(device))
-            assert asked == (device == 'cuda')
+            assert not torch_backend._adds_atomically(torch.device(device))
     finally:
         torch.use_deterministic_algorithms(False)
-    assert not torch_backend._must_be_deterministic(torch.device('cuda'))
+    for device in ('cpu', 'cuda'):
+        atomic = torch_backend._adds_atomically(torch.device(device))
+        assert atomic == (device == 'cuda')
+
+
+def test_dot_products_of_a_gpu_and_a_cpu_are_the_same():
+    grad, table = torch.randn(2, 6, 5, dtype=torch.float64)
+    index = torch.randint(6, (6, 3), dtype=torch.int32)
+    (product,) = rows._sparse_products(grad, [table], index)
+    torch.testing.assert_close(
+        product, rows._gathered_products(grad, table, index)
+    )
 
 
 def test_forward_mode_differentiation_is_refused():

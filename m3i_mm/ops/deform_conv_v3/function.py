@@ -37,9 +37,10 @@ def dcnv3(
     All backends agree in the output and in the gradients of input and mask
     to floating point accuracy. So they do in the gradient of the offset,
     except at exactly integer locations, where bilinear interpolation has two
-    one-sided derivatives: ``triton`` and ``official`` take the right-hand one
-    (and zero for points exactly at -1), in ``torch`` and ``mmcv`` rounding
-    decides. At initialisation all locations are integer.
+    one-sided derivatives: ``triton``, ``official`` and, on a CPU, ``torch``
+    take the right-hand one (and zero for points exactly at -1). In ``mmcv``
+    and elsewhere in ``torch`` rounding decides. At initialisation all
+    locations are integer.
 
     Points that are not finite contribute nothing, and the gradients of their
     offset and mask are NaN. Under ``torch.use_deterministic_algorithms(True)``

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .geometry import Geometry
-from .torch_backend import neighbours
 
 __all__ = ['run', 'unavailable_reason']
 
@@ -40,9 +39,9 @@ def run(
     )
     first = image.view(-1, 1, 1, 1, 1) * (height * width * groups)
     first = first + group.view(-1, 1)  # (N, 1, 1, G, 1)
-    columns = neighbours(x, width, torch.int64)
+    columns = _neighbours(x, width)
     output = weights.new_zeros(())
-    for row, row_weight in neighbours(y, height, torch.int64):
+    for row, row_weight in _neighbours(y, height):
         start = first + row * (width * groups)
         for column, column_weight in columns:
             index = start + column * groups
@@ -51,3 +50,33 @@ def run(
             weight = row_weight * column_weight * weights
             output = output + (values * weight.unsqueeze(-1)).sum(-2)
     return output.flatten(-2).to(input.dtype)
+
+
+def _neighbours(
+    location: Tensor, size: int
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return index and weight of the pixels below and above a location.
+
+    Args:
+        location (Tensor): Along one axis, in pixels, of any shape.
+        size (int): Number of pixels.
+
+    Returns:
+        tuple: Index and weight of both. A pixel that does not exist has
+        weight zero and the index of one that does.
+    """
+    low = location.floor()
+    fraction = location - low
+    index = low.long()
+    # in terms of the location, which unlike the index may be NaN or infinite
+    low_weight = torch.where(
+        (location >= 0) & (location < size), 1 - fraction, 0
+    )
+    high_weight = torch.where(
+        (location > -1) & (location < size - 1), fraction, 0
+    )
+    last = size - 1
+    return (
+        (index.clamp(0, last), low_weight),
+        ((index + 1).clamp_(0, last), high_weight),
+    )
