@@ -1,8 +1,8 @@
 """Compare all-in-one pre-training with its parts, on real photographs.
 
-Rows x seeds at an equal budget of pictures seen. Finished runs are kept:
-interrupted, it goes on where it was. The table is made of the results that
-are there, also with --table alone.
+Rows x seeds at an equal budget of pictures seen, or of processor time.
+Finished runs are kept: interrupted, it goes on where it was. The table is made
+of the results that are there, also with --table alone.
 """
 
 from __future__ import annotations
@@ -14,9 +14,16 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from rows import PIXELS, ROWS, missing_sets, settings
+from budgets import pictures_for
+from rows import PIXELS, ROWS, missing_sets, settings, stages_of
 from run import RunError, Trial, read_result, result_file, run
-from tables import draw_scores, load_scores, write_tables
+from tables import (
+    draw_scores,
+    load_scores,
+    seed_deviations,
+    write_choice,
+    write_tables,
+)
 
 HERE = Path(__file__).parent
 
@@ -36,6 +43,17 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         default=16384,
         help='pictures that a run sees (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--seconds',
+        type=float,
+        help='processor time of a training, in the place of --images',
+    )
+    parser.add_argument(
+        '--measured',
+        type=Path,
+        default=HERE / 'results/equal-pictures',
+        help='results that say what an epoch takes (default: %(default)s)',
     )
     parser.add_argument(
         '--part',
@@ -65,7 +83,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--results',
         type=Path,
-        default=HERE / 'results',
+        default=HERE / 'results/equal-pictures',
         help='folder of the result files (default: %(default)s)',
     )
     parser.add_argument(
@@ -93,6 +111,31 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
+def list_trials(args: argparse.Namespace) -> list[Trial]:
+    """List all runs that are asked for, finished or not.
+
+    Raises:
+        RunError: If it is not known what a row sees in a processor time.
+    """
+    images = {row: pictures_of(row, args) for row in args.rows}
+    # all rows of one seed first: each is a whole comparison
+    return [
+        Trial(row, seed, images[row], args.part, rate, args.precision)
+        for seed in args.seeds
+        for row in args.rows
+        if row != PIXELS or seed == args.seeds[0]
+        for rate in args.rates
+    ]
+
+
+def pictures_of(row: str, args: argparse.Namespace) -> int:
+    """Return how many pictures a row sees."""
+    stages = stages_of(row)
+    if args.seconds is None or not stages:
+        return args.images
+    return pictures_for(args.seconds, args.measured, row, stages)
+
+
 def start_runs(args: argparse.Namespace) -> list[str]:
     """Run what has no result yet; return what failed."""
     missing = missing_sets(args.data_root)
@@ -100,14 +143,7 @@ def start_runs(args: argparse.Namespace) -> list[str]:
         raise RunError(
             '\n'.join(missing) + '\nREADME.md says how each is prepared'
         )
-    # all rows of one seed first: each is a whole comparison
-    trials = [
-        Trial(row, seed, args.images, args.part, rate, args.precision)
-        for seed in args.seeds
-        for row in args.rows
-        if row != PIXELS or seed == args.seeds[0]
-        for rate in args.rates
-    ]
+    trials = list_trials(args)
     todo = [
         trial
         for trial in trials
@@ -138,8 +174,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse_args(arguments)
     try:
         failed = [] if args.table else start_runs(args)
-        scores = load_scores(args.results, args.rows)
-        print(write_tables(scores))
+        names = dict.fromkeys(
+            Trial(row, 0, 0, rate=rate).name
+            for row in args.rows
+            for rate in args.rates
+        )
+        scores = load_scores(args.results, list(names))
+        if args.part == 'val':
+            first = load_scores(HERE / 'results/experiment-1', ROWS)
+            print(write_choice(scores, seed_deviations(first)))
+        else:
+            print(write_tables(scores))
         if args.plot:
             draw_scores(scores, args.plot)
     except RunError as error:

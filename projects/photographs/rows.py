@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from m3i_mm.runs.reading import read_config
+
 __all__ = [
     'PIXELS',
     'RANDOM',
@@ -11,6 +13,7 @@ __all__ = [
     'config_of',
     'missing_sets',
     'settings',
+    'stages_of',
 ]
 
 CONFIGS = Path(__file__).parent / 'configs'
@@ -51,6 +54,13 @@ def config_of(row: str) -> Path:
     if name in settings():
         return LABORATORY / f'{name}.py'
     return CONFIGS / f'{name}{SUFFIX}'
+
+
+def stages_of(row: str) -> int:
+    """Count the trainings of a row, which share its budget."""
+    if row in (PIXELS, RANDOM):
+        return 0
+    return 2 if 'first_stage' in read_config(str(config_of(row))) else 1
 
 
 def settings() -> list[str]:

@@ -17,7 +17,10 @@ __all__ = [
     'PROPERTIES',
     'draw_scores',
     'load_scores',
+    'mean_gains',
     'mean_ranks',
+    'seed_deviations',
+    'write_choice',
     'write_tables',
 ]
 
@@ -85,6 +88,85 @@ def mean_ranks(scores: Mapping[str, Scores]) -> dict[str, float]:
             equal = sum(other == mean for other in means.values())
             ranks[row].append(better + (equal + 1) / 2)
     return {row: statistics.fmean(found) for row, found in ranks.items()}
+
+
+def seed_deviations(scores: Mapping[str, Scores]) -> dict[str, float]:
+    """Pool the deviations between seeds over rows, property by property.
+
+    Args:
+        scores (Mapping[str, Scores]): See :func:`load_scores`. Rows with
+            fewer than three seeds are left out.
+
+    Returns:
+        dict[str, float]: Root of the mean variance.
+    """
+    variances: dict[str, list[float]] = {}
+    for found in scores.values():
+        for name, by_seed in found.items():
+            if len(by_seed) >= 3:
+                variance = statistics.variance(by_seed.values())
+                variances.setdefault(name, []).append(variance)
+    return {
+        name: math.sqrt(statistics.fmean(values))
+        for name, values in variances.items()
+    }
+
+
+def mean_gains(
+    scores: Mapping[str, Scores],
+    deviations: Mapping[str, float],
+    reference: str = REFERENCE,
+) -> dict[str, float]:
+    """Sum up what a setting gains, in deviations between seeds.
+
+    Args:
+        scores (Mapping[str, Scores]): See :func:`load_scores`.
+        deviations (Mapping[str, float]): See :func:`seed_deviations`.
+        reference (str): The row that the others are compared with.
+
+    Returns:
+        dict[str, float]: Mean over the properties that a row has of the
+        difference of the means to the reference, over the deviation.
+    """
+    ours = scores.get(reference, {})
+    gains = {}
+    for row, found in scores.items():
+        shares = [
+            (
+                statistics.fmean(found[name].values())
+                - statistics.fmean(ours[name].values())
+            )
+            / deviations[name]
+            for name in PROPERTIES
+            if name in found and name in ours and name in deviations
+        ]
+        if shares:
+            gains[row] = statistics.fmean(shares)
+    return gains
+
+
+def write_choice(
+    scores: Mapping[str, Scores], deviations: Mapping[str, float]
+) -> str:
+    """Lay out settings that one is chosen of, as Markdown.
+
+    Args:
+        scores (Mapping[str, Scores]): See :func:`load_scores`.
+        deviations (Mapping[str, float]): See :func:`seed_deviations`.
+
+    Returns:
+        str: Their properties, and their gain over M3I's setting.
+    """
+    gains = mean_gains(scores, deviations)
+    rows = [
+        {
+            'setting': row,
+            **{n: _spread(list(v.values())) for n, v in found.items()},
+            'gain': f'{gains[row]:+.1f}' if row in gains else '',
+        }
+        for row, found in scores.items()
+    ]
+    return markdown_table(rows, ['setting', *PROPERTIES, 'gain'])
 
 
 def write_tables(

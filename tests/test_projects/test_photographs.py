@@ -18,6 +18,7 @@ from m3i_mm.runs.reading import read_config
 PROJECT = Path(__file__).parents[2] / 'projects/photographs'
 sys.path.insert(0, str(PROJECT))
 
+import budgets  # noqa: E402
 import compare  # noqa: E402
 import rows  # noqa: E402
 import run  # noqa: E402
@@ -242,6 +243,80 @@ def test_ranks_are_shared_by_equals_and_last_without_a_property(results):
     assert ranks == dict(
         m3i=(3 + 1 + 6) / 5, simclr=(2 + 2.5 + 6) / 5, pixels=(1 + 2.5 + 6) / 5
     )
+
+
+def test_gains_are_in_deviations_between_seeds(results, capsys):
+    scores = tables.load_scores(results, rows.ROWS)
+    deviations = tables.seed_deviations(scores)
+    # categories of m3i: 15, 20, 25; of simclr: 17, 23, 29
+    assert deviations['categories'] == pytest.approx(((25 + 36) / 2) ** 0.5)
+    assert deviations['texts'] == 0
+    assert 'transfer' in deviations
+    deviations.update({'few labels': 2.0, 'places': 1.0, 'transfer': 4.0})
+    gains = tables.mean_gains(scores, {**deviations, 'texts': 1.0})
+    assert gains['m3i'] == 0
+    # three points of categories, nothing else, over four properties
+    expected = 3 / deviations['categories'] / 4
+    assert gains['simclr'] == pytest.approx(expected)
+
+
+def test_the_validation_part_has_a_table_of_gains(results, capsys):
+    compare.main(
+        [
+            *('--table', '--part', 'val', '--results', str(results)),
+            *('--rows', 'm3i', 'simclr'),
+        ]
+    )
+    text = capsys.readouterr().out
+    assert text.startswith('| setting | categories')
+    assert re.search(r'\| m3i .* \| \+0\.0 \|', text)
+
+
+def timed(folder, row, seed, seconds):
+    path = write(folder, row, seed)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(content, epoch_cpu_seconds=seconds)))
+
+
+def test_an_equal_time_is_what_undisturbed_epochs_take(tmp_path):
+    timed(tmp_path, 'clip', 0, [9.0, 4.0, 5.0])
+    timed(tmp_path, 'clip', 1, [6.0, 4.5, 7.0])
+    assert budgets.epoch_seconds(tmp_path, 'clip') == 4
+    # 5.25 epochs
+    assert budgets.pictures_for(21, tmp_path, 'clip', 1) == 5 * 2048
+    # the first half of the epochs is the first stage: 2 and 6 s
+    timed(tmp_path, 'two-stage', 0, [2.0, 3.0, 8.0, 6.0])
+    assert budgets.epoch_seconds(tmp_path, 'two-stage', 2) == 4
+    assert budgets.pictures_for(21, tmp_path, 'two-stage', 2) == 6 * 2048
+
+
+def test_a_time_that_is_not_known_or_too_short(tmp_path):
+    write(tmp_path, 'clip', 0)
+    with pytest.raises(run.RunError, match='clip has no result with epoch'):
+        budgets.pictures_for(9, tmp_path, 'clip', 1)
+    timed(tmp_path, 'clip', 0, [4.0])
+    with pytest.raises(run.RunError, match=r'less than clip needs for 2048'):
+        budgets.pictures_for(1.9, tmp_path, 'clip', 1)
+
+
+def test_trials_of_an_equal_time(tmp_path):
+    timed(tmp_path, 'clip', 0, [4.0])
+    timed(tmp_path, 'supervised', 0, [2.0])
+    args = compare.parse_args(
+        [
+            *('--seconds', '16', '--measured', str(tmp_path)),
+            *('--seeds', '0', '--rows', 'random', 'supervised', 'clip'),
+        ]
+    )
+    seen = {t.row: t.images for t in compare.list_trials(args)}
+    assert seen['supervised'] == 8 * 2048
+    assert seen['clip'] == 4 * 2048
+
+
+def test_rows_know_their_stages():
+    stages = {row: rows.stages_of(row) for row in ('random', 'm3i')}
+    assert stages == dict(random=0, m3i=1)
+    assert rows.stages_of('two-stage') == 2
 
 
 def test_models_write_into_copies_of_the_kept_samples():
