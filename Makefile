@@ -90,7 +90,8 @@ $(VENV)/calibration/.complete: $(VENV)/.complete requirements/calibration.txt
 test-calibration: $(VENV)/calibration/.complete
 	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/calibration \
 	  $(VENV)/bin/python -m pytest $(PYTEST) -m calibration \
-	  tests/test_models/test_pretrainers/test_lightly.py
+	  tests/test_models/test_pretrainers/test_lightly.py \
+	  tests/test_projects/test_calibrate.py
 
 test-openmmlab: $(OPENMMLAB_VENV)/.complete
 	OMP_NUM_THREADS=1 $(OPENMMLAB_VENV)/bin/python -m pytest $(PYTEST) \
