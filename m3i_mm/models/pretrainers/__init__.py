@@ -21,13 +21,11 @@ from .decoders import (
     TransformerDecoder,
 )
 from .encoders import FrozenEncoder, MomentumEncoder
+from .fills import DropPatches, FillPixels, MaskToken
 from .inference import InferenceModel
 from .inputs import (
     BothViews,
     CombinedInputs,
-    DropPatches,
-    FillPixels,
-    MaskToken,
     MultiCrop,
     PatchMask,
     PatchMix,
