@@ -207,7 +207,7 @@ def group_size(input: Any) -> int:
     """Return how many images of a batch one input is made of.
 
     Args:
-        input (nn.Module): A mix of N images takes N, others one.
+        input (BaseModule): A mix of N images takes N, others one.
     """
     return getattr(input, 'group_size', input.num_members)
 
