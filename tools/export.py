@@ -19,8 +19,8 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = make_parser(
         __doc__ or '',
-        'm3i export internimage-t_32xb128-amp-coslr-300e_in1k --part backbone '
-        '--out internimage-t.pt2',
+        'm3i export mine.py runs/mine/epoch_12.pth --out mine.onnx\n'
+        '  m3i export mine.py epoch_12.pth --part backbone --out backbone.pt2',
     )
     parser.add_argument(
         'config',
