@@ -53,6 +53,16 @@ def test_benchmark_card_lists_its_pieces(run_tool):
     )
 
 
+def test_benchmark_shards_prints_a_row(run_tool, tmp_path):
+    output = run_tool(
+        'analysis_tools/benchmark_shards.py',
+        *('--shards', 2, '--pictures', 8, '--workers', 1),
+        *('--batch-size', 4, '--batches', 3, '--folder', tmp_path),
+    ).stdout
+    assert output.splitlines()[-1].startswith('| 2 | 0 | 1 | ')
+    assert not list(tmp_path.iterdir())
+
+
 def test_count_bytes_of_a_step(run_tool):
     output = run_tool(
         'analysis_tools/count_bytes.py',
