@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import os.path as osp
 from collections import Counter
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ from mmengine.registry import DATASETS
 
 from m3i_mm.datasets.faults import SampleError
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
-from m3i_mm.datasets.sources import Source
+from m3i_mm.datasets.sources import ImageFolderSource, Source
 from m3i_mm.datasets.sources.tables import read_table
 from m3i_mm.datasets.transforms import DecodeImage
 from m3i_mm.utils.names import near_names
 
 from .config_check import ConfigError
+from .own_data import TRAIN_NAMES, VAL_NAMES
 
 __all__ = ['Survey', 'survey']
 
@@ -95,12 +97,13 @@ def survey(path: str, columns: dict[str, str] | None = None) -> Survey:
     Raises:
         ConfigError: If there are no pictures, or the columns are not clear.
     """
-    settings = _source_settings(path, columns or {})
+    remarks: list[str] = []
+    settings = _source_settings(path, columns or {}, remarks)
     try:
         source: Source = DATASETS.build(ConfigDict(settings))
     except (OSError, KeyError, ValueError, ImportError) as error:
         raise ConfigError(f'{path}: {error.args[0]}') from error
-    found = Survey(path, settings, len(source))
+    found = Survey(path, settings, len(source), remarks=remarks)
     _look_at_fields(source, found)
     _look_at_pictures(source, found)
     if len(found.broken) == min(found.count, MOST_PICTURES):
@@ -110,31 +113,87 @@ def survey(path: str, columns: dict[str, str] | None = None) -> Survey:
     return found
 
 
-def _source_settings(path: str, columns: dict[str, str]) -> dict[str, Any]:
+def _source_settings(
+    path: str, columns: dict[str, str], remarks: list[str]
+) -> dict[str, Any]:
     path = osp.abspath(path) if '://' not in path else path
-    if path.endswith(LISTS):
+    if osp.isdir(path):
+        return _folder_settings(path, columns, remarks)
+    if path.lower().endswith(LISTS):
         return _list_settings(path, columns)
     if '.tar' in path or '{' in path or '://' in path:
         return dict(type='m3i_mm.ShardSource', urls=path)
-    if not osp.isdir(path):
-        raise ConfigError(f'there is no file or folder {path!r}')
+    if osp.exists(path):
+        raise ConfigError(
+            f'{path} is neither a folder nor shards (.tar) nor a list '
+            f'({", ".join(LISTS)})'
+        )
+    raise ConfigError(f'there is no file or folder {path!r}')
+
+
+def _folder_settings(
+    path: str, columns: dict[str, str], remarks: list[str]
+) -> dict[str, Any]:
     if osp.isfile(osp.join(path, 'state.json')):
         return _hugging_face_settings(path, columns)
-    if glob.glob(osp.join(glob.escape(path), '*.tar*')):
-        return dict(type='m3i_mm.ShardSource', urls=osp.join(path, '*.tar*'))
-    lists = [
-        file
-        for suffix in LISTS
-        for file in glob.glob(osp.join(glob.escape(path), f'*{suffix}'))
-    ]
-    if len(lists) > 1:
-        names = ', '.join(map(osp.basename, sorted(lists)))
+    path = _training_half(path, remarks)
+    entries = sorted(os.listdir(path))
+    archives = [name for name in entries if '.tar' in name]
+    archives = [n for n in archives if osp.isfile(osp.join(path, n))]
+    lists = [name for name in entries if name.lower().endswith(LISTS)]
+    pictures = _holds_pictures(path)
+    if archives and not pictures:
+        urls = osp.join(glob.escape(path), '*.tar*')
+        return dict(type='m3i_mm.ShardSource', urls=urls)
+    chosen = [osp.join(path, name) for name in lists]
+    if pictures and not columns:
+        chosen = [file for file in chosen if _names_pictures(file)]
+    left = [n for n in lists if osp.join(path, n) not in chosen] + archives
+    if left:
+        remarks.append(f'beside the pictures, left out: {", ".join(left)}')
+    if len(chosen) > 1:
+        names = ', '.join(map(osp.basename, chosen))
         raise ConfigError(f'{path} holds several lists: give one of {names}')
-    if lists:
-        return _list_settings(lists[0], columns)
+    if chosen:
+        return _list_settings(chosen[0], columns)
     if _has_captions(path):
         return dict(type='m3i_mm.PairedFilesSource', root=path)
     return dict(type='m3i_mm.ImageFolderSource', root=path)
+
+
+def _training_half(path: str, remarks: list[str]) -> str:
+    """Return the folder of the training, where a set has halves."""
+    folders = [entry.name for entry in os.scandir(path) if entry.is_dir()]
+    halves = {n for n in folders if n in TRAIN_NAMES + VAL_NAMES}
+    train = next((n for n in TRAIN_NAMES if n in halves), None)
+    if train is None or len(halves) < 2 or len(halves) < len(folders):
+        return path
+    others = ', '.join(sorted(halves - {train}))
+    remarks.append(f'{train}/ is used, and for evaluation left out: {others}')
+    return osp.join(path, train)
+
+
+def _holds_pictures(path: str) -> bool:
+    """Whether there are pictures in a folder or in those in it."""
+    folders = [path, *(e.path for e in os.scandir(path) if e.is_dir())]
+    return any(
+        name.lower().endswith(IMAGE_SUFFIXES)
+        for folder in folders
+        for name in os.listdir(folder)
+    )
+
+
+def _names_pictures(path: str) -> bool:
+    """Whether a file is a list with a column of pictures."""
+    try:
+        table = read_table(path)
+        first = table.read_chunk(0)[0] if table.chunk_sizes.any() else {}
+    except (OSError, ValueError, ImportError, SampleError):
+        return False
+    cells = (cell for cell in first.values() if isinstance(cell, str))
+    return any(name in COLUMNS['image'] for name in table.columns) or any(
+        cell.lower().endswith(IMAGE_SUFFIXES) for cell in cells
+    )
 
 
 def _has_captions(folder: str) -> bool:
@@ -232,6 +291,10 @@ def _look_at_fields(source: Source, found: Survey) -> None:
     known = getattr(source, 'classes', None)
     if known:
         found.classes = list(known)
+    elif _has_stray_pictures(source):
+        found.remarks.append(
+            'pictures lie beside the folders, which therefore are no classes'
+        )
     elif labels and labels.total() < found.seen:
         found.remarks.append(
             f'{found.seen - labels.total()} pictures have no label, so '
@@ -253,6 +316,13 @@ def _look_at_fields(source: Source, found: Survey) -> None:
     if len(found.classes) == 1:
         found.remarks.append('one class says nothing: left out')
         found.classes = []
+
+
+def _has_stray_pictures(source: Source) -> bool:
+    if not isinstance(source, ImageFolderSource):
+        return False
+    nested = [b'/' in path for path in source.paths.tolist()]
+    return any(nested) and not all(nested)
 
 
 def _look_at_pictures(source: Source, found: Survey) -> None:
