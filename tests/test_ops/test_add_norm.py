@@ -10,6 +10,7 @@ import os
 
 import pytest
 import torch
+import torch.autograd.forward_ad as forward_ad
 
 from m3i_mm.ops import triton_launch
 from m3i_mm.ops.add_norm import Norm, add_norm, layer_norm
@@ -235,3 +236,26 @@ def test_second_derivatives_are_refused():
     (grad,) = torch.autograd.grad(out, x, grad_out, create_graph=True)
     with pytest.raises(RuntimeError, match='once_differentiable'):
         grad.sum().backward()
+
+
+@pytest.mark.skipif(not HAS_TRITON, reason='needs Triton')
+def test_forward_mode_differentiation_is_refused():
+    x, *_, weight, bias = make_tensors(8)
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(x.detach(), torch.ones_like(x))
+        with pytest.raises(NotImplementedError, match='forward mode AD'):
+            layer_norm(dual, Norm(weight, bias, EPS), backend='triton')
+
+
+def test_forward_mode_differentiation_under_functorch():
+    x, *_, weight, bias = make_tensors(8)
+    tangent = torch.randn_like(x)
+    norm = Norm(weight, bias, EPS)
+    _, ours = torch.func.jvp(
+        lambda x: layer_norm(x, norm, backend='auto'), (x,), (tangent,)
+    )
+    _, plain = torch.func.jvp(
+        lambda x: layer_norm(x, norm, backend='torch'), (x,), (tangent,)
+    )
+    torch.testing.assert_close(ours, plain)
+    assert ours.any()

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.autograd.forward_ad as forward_ad
 from dcnv3_reference import (
     SETTINGS,
     Setting,
@@ -288,6 +289,20 @@ def test_forward_mode_differentiation_is_refused():
     inputs = random_inputs(1, 3, 4)
     with pytest.raises(RuntimeError, match='autograd.Function'):
         torch.func.jvp(Operator(), tuple(inputs), tuple(inputs))
+    with forward_ad.dual_level():
+        duals = [forward_ad.make_dual(x, torch.ones_like(x)) for x in inputs]
+        with pytest.raises(NotImplementedError, match='forward mode AD'):
+            Operator()(*duals)
+
+
+def test_second_derivatives_are_refused():
+    inputs = [tensor.requires_grad_() for tensor in random_inputs(1, 3, 4)]
+    grad_output = torch.ones(1, 3, 4, 6, requires_grad=True)
+    (grad,) = torch.autograd.grad(
+        Operator()(*inputs), inputs[:1], grad_output, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        grad.sum().backward()
 
 
 def test_non_contiguous_inputs():

@@ -180,7 +180,16 @@ def test_attention_arguments_mean_the_same(setting):
     )
 
 
-def test_attention_runs_in_float32_under_autocast(monkeypatch):
+@pytest.fixture
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def mmcv_function(monkeypatch):
+    """Stand in for MMCV's compiled Function."""
     from mmcv.ops import multi_scale_deform_attn as module
 
     class Attention:
@@ -196,6 +205,20 @@ def test_attention_runs_in_float32_under_autocast(monkeypatch):
             )
 
     monkeypatch.setattr(module, 'MultiScaleDeformableAttnFunction', Attention)
+
+
+def test_attention_is_refused_in_deterministic_mode(
+    mmcv_function, deterministic
+):
+    input, offset, mask = inputs(batch=3)
+    geometry = Geometry(3, 1, 1, 1, 2, 1.0, False)
+    mmcv_backend.run(input, offset, mask, geometry)
+    output = mmcv_backend.run(input.requires_grad_(), offset, mask, geometry)
+    with pytest.raises(RuntimeError, match="'mmcv' has no .*='torch' has one"):
+        output.sum().backward()
+
+
+def test_attention_runs_in_float32_under_autocast(mmcv_function):
     input, offset, mask = inputs(batch=3)
     geometry = Geometry(3, 1, 1, 1, 2, 1.0, False)
     with torch.autocast('cpu', torch.bfloat16):
@@ -275,6 +298,21 @@ def test_official_version_1_0_has_no_remove_center(official):
     geometry = Geometry(3, 1, 1, 1, 2, 1.0, True)
     with pytest.raises(RuntimeError, match=r'1\.0 .* install 1\.1'):
         official_backend.run(*inputs(taps=8), geometry)
+
+
+@pytest.mark.parametrize('official', ['1.1'], indirect=True)
+def test_official_extension_is_refused_in_deterministic_mode(
+    official, deterministic
+):
+    input, offset, mask = inputs(batch=3)
+    output = official_backend.run(
+        input.requires_grad_(), offset, mask, Geometry(3, 1, 1, 1, 2, 1.0, 0)
+    )
+    with pytest.raises(RuntimeError, match="'official' has no .*='torch' has"):
+        output.sum().backward()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    with pytest.warns(UserWarning, match="'official' has no deterministic"):
+        output.sum().backward()
 
 
 @pytest.mark.parametrize('official', ['1.1'], indirect=True)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...mmcv_importer import has_compiled_mmcv
+from .determinism import refuse_if_deterministic
 from .geometry import Geometry
 
 __all__ = ['attention_arguments', 'run', 'unavailable_reason']
@@ -41,6 +42,8 @@ def run(
             *attention_arguments(input, offset, mask, geometry),
             len(input),  # im2col_step must divide the batch size
         )
+    if output.requires_grad:
+        output.register_hook(lambda _: refuse_if_deterministic('mmcv'))
     return output.unflatten(1, mask.shape[1:3]).to(input.dtype)
 
 

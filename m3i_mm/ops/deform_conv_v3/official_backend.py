@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .determinism import refuse_if_deterministic
 from .geometry import Geometry
 
 __all__ = ['run', 'unavailable_reason']
@@ -88,6 +89,7 @@ class _OfficialDCNv3(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_if_deterministic('official')
         constants, remove_center = _constants(grad_output, ctx.geometry)
         grads = importlib.import_module('DCNv3').dcnv3_backward(
             *ctx.saved_tensors,

@@ -90,14 +90,11 @@ def gradients(
     points = _locate(offset, table, geometry)
     grad = grad_output.reshape(-1, grad_output.shape[-1])
     weight = mask.reshape(points.right.shape)
+    grad_input = _gradient_of_input(grad, table, points, weight)
     slopes, values = _slopes_and_values(grad, table, points)
     factor = geometry.offset_scale * weight
     grad_offset = torch.stack([slope.mul_(factor) for slope in slopes], -1)
-    return (
-        _gradient_of_input(grad, table, points, weight),
-        grad_offset.view(offset.shape),
-        values.view(mask.shape),
-    )
+    return grad_input, grad_offset.view(offset.shape), values.view(mask.shape)
 
 
 def _widened(input: Tensor, *others: Tensor) -> Iterator[Tensor]:
@@ -170,7 +167,8 @@ def _locate(offset: Tensor, table: _Table, geometry: Geometry) -> _Points:
     x, y = geometry.locations(offset)  # (N, Ho, Wo, G, P)
     left, top = x.floor(), y.floor()
     inside = (x > -1) & (x < width) & (y > -1) & (y < height)
-    index = torch.int32 if len(table.rows) < 2**31 else torch.int64
+    count = max(len(table.rows), x.numel())
+    index = torch.int32 if count < 2**31 else torch.int64
     pixel = torch.where(inside, left, -1).to(index)
     pixel.add_(torch.where(inside, top, height).to(index), alpha=table.line)
     image, group = (
@@ -229,8 +227,10 @@ def _gradient_of_input(
 ) -> Tensor:
     """Sum the gradients that points send to their four pixels."""
     pixels, order = points.above_left.flatten().sort(stable=True)
+    order = order.to(pixels.dtype)  # half as large
     source = order // mask.shape[1]  # the row of each point
-    ends = torch.bincount(pixels, minlength=len(table.rows)).cumsum(0)
+    counts = torch.bincount(pixels, minlength=len(table.rows))
+    ends = counts.cumsum(0, dtype=pixels.dtype)
     weights = _weights(
         *(
             tensor.flatten().index_select(0, order)
