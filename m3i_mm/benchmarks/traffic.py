@@ -31,7 +31,9 @@ from m3i_mm.ops.triton_launch import Launch, observe
 __all__ = [
     'COLUMNS',
     'Traffic',
+    'by_size',
     'count_traffic',
+    'network',
     'table_rows',
     'total',
     'traffic_of_step',
@@ -84,8 +86,7 @@ def traffic_of_step(
     Returns:
         dict[str, Traffic]: Of each operator, the largest first.
     """
-    with torch.device('meta'):
-        model = InternImage(arch, backend='triton')
+    model = network(arch)
     with FakeTensorMode(allow_non_fake_inputs=True):
         model = model.to_empty(device='cpu').train()
         images = torch.empty(batch, 3, *image)
@@ -98,6 +99,19 @@ def traffic_of_step(
             torch.autograd.backward(maps, gradients)
 
         return count_traffic(step)
+
+
+def network(arch: str | Mapping[str, Any]) -> InternImage:
+    """Build an InternImage with the kernels of a GPU, without weights.
+
+    Args:
+        arch (str | dict): See :class:`m3i_mm.models.InternImage`.
+
+    Returns:
+        InternImage: On the meta device.
+    """
+    with torch.device('meta'):
+        return InternImage(arch, backend='triton')
 
 
 def count_traffic(step: Callable[[], None]) -> dict[str, Traffic]:
@@ -113,11 +127,17 @@ def count_traffic(step: Callable[[], None]) -> dict[str, Traffic]:
     counter = _Counter()
     with observe(counter.add_kernel), counter:
         step()
-    order = sorted(counter.bytes, key=lambda name: -counter.bytes[name])
-    return {
-        name: Traffic(counter.launches[name], counter.bytes[name])
-        for name in order
-    }
+    return by_size(
+        {
+            name: Traffic(counter.launches[name], moved)
+            for name, moved in counter.bytes.items()
+        }
+    )
+
+
+def by_size(traffic: Mapping[str, Traffic]) -> dict[str, Traffic]:
+    """Sort by bytes, the largest first."""
+    return dict(sorted(traffic.items(), key=lambda item: -item[1].bytes))
 
 
 def total(traffic: Mapping[str, Traffic]) -> Traffic:
