@@ -17,6 +17,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from m3i_mm.engine.strategies import find_units
+from m3i_mm.models.pretrainers.batch import Batch
 from m3i_mm.models.pretrainers.places import Places
 from m3i_mm.models.pretrainers.targets import TextTarget
 from m3i_mm.models.pretrainers.tokens import ImageTokens
@@ -197,17 +198,26 @@ def count_activations(
     """
     device = next(model.parameters()).device
     model.train()
-    inputs = batch_size // model.input.num_members
-    images = torch.zeros(inputs, 3, image_size, image_size, device=device)
-    # weights would be saved in every case; a leaf starts the checkpointing
-    images.requires_grad_()
+    view = torch.zeros(batch_size, 3, image_size, image_size, device=device)
+    # a whole view is encoded once, however many passes it has
+    encoded: dict[int, ImageTokens] = {}
     with _SavedElements(model) as saved:
-        tokens = model.encode(images)
-        for _, objective in model.named_objectives():
-            for _ in objective.members:
-                _decode(model, objective, tokens)
-            if isinstance(objective.target, TextTarget):
-                _encode_texts(objective.target.text_encoder, batch_size)
+        for step in model.input(Batch([view, view])):
+            whole = step.members[0].view if step.images is None else None
+            tokens = encoded.get(whole) if whole is not None else None
+            if tokens is None:
+                images = view[: batch_size // step.members[0].count].clone()
+                # weights would be saved in every case; a leaf starts the
+                # checkpointing
+                tokens = model.encode(images.requires_grad_())
+            if whole is not None:
+                encoded[whole] = tokens
+            for _, objective in model.named_objectives():
+                shown = step.shown(objective.members)
+                for _ in shown:
+                    _decode(model, objective, tokens, len(step.members))
+                if shown and isinstance(objective.target, TextTarget):
+                    _encode_texts(objective.target.text_encoder, batch_size)
     return saved.elements
 
 
@@ -223,9 +233,11 @@ def _encode_texts(encoder: Any, batch_size: int) -> None:
     encoder.layers(embeddings)
 
 
-def _decode(model: Any, objective: Any, tokens: ImageTokens) -> Tensor:
+def _decode(
+    model: Any, objective: Any, tokens: ImageTokens, members: int
+) -> Tensor:
     """Run a decoder on the share of the tokens that one image owns."""
-    owned = tokens.values.shape[1] // model.input.num_members
+    owned = tokens.values.shape[1] // members
     visible = ImageTokens(
         tokens.values[:, :owned],
         tokens.indices[:, :owned],

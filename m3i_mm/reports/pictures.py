@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from m3i_mm.evaluation import EvaluationResult
 from m3i_mm.evaluation.extraction import dense_features
+from m3i_mm.models.pretrainers.inputs import group_size
 from m3i_mm.visualization import (
     bgr_to_picture,
     draw_caption_retrieval,
@@ -44,7 +45,7 @@ def draw_run(
     """
     folder = Path(folder)
     drawn = []
-    if getattr(getattr(result.model, 'input', None), 'num_members', 1) > 1:
+    if hasattr(result.model, 'input') and group_size(result.model.input) > 1:
         drawn.append(folder / 'mixed_inputs.png')
         torch.manual_seed(0)
         loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)

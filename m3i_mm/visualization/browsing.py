@@ -17,7 +17,7 @@ from m3i_mm.runs.building import build_loader, scope_of
 
 from .grid import Panel, draw_grid
 from .images import bgr_to_picture, normalized_to_pictures
-from .mixing import HUES, tint_owners
+from .mixing import HUES, find_mix, tint_owners
 
 __all__ = ['browse_batch', 'draw_crop_boxes', 'draw_target_grid']
 
@@ -180,10 +180,10 @@ def _mix(cfg: Config, batch: dict[str, Any]) -> list[list[Panel]]:
     data = preprocessor(batch, True)
     mixing = Batch(data['inputs'])
     torch.manual_seed(0)
-    step = MODELS.build(cfg.model.input)(mixing)[0]
-    masks = [m.owned.cells for m in step.members if m.owned is not None]
-    if len(masks) < len(step.members):
+    step = find_mix(MODELS.build(cfg.model.input)(mixing))
+    if step is None:
         return []
+    masks = [member.owned.cells for member in step.members]
     pictures = normalized_to_pictures(step.images, preprocessor)
     owned = torch.stack(masks, 1)
     panels: list[list[Panel]] = [[] for _ in batch['data_samples']]

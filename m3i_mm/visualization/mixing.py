@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from .grid import Panel, draw_grid
 from .images import normalized_to_pictures
 
-__all__ = ['draw_mixed_inputs', 'draw_mixes', 'tint_owners']
+__all__ = ['draw_mixed_inputs', 'draw_mixes', 'find_mix', 'tint_owners']
 
 # one hue for each image of a mix, as in Figure 1 of the paper
 HUES = np.array(
@@ -64,6 +65,21 @@ def draw_mixes(
     draw_grid(rows, path, [*names, 'mixed input', 'mask'])
 
 
+def find_mix(steps: Sequence[Any]) -> Any | None:
+    """Find the first pass over mixed images.
+
+    Args:
+        steps (Sequence[Pass]): What an input made of a batch.
+
+    Returns:
+        Pass: One of which every member owns some patches, None if none does.
+    """
+    for step in steps:
+        if all(member.owned is not None for member in step.members):
+            return step
+    return None
+
+
 @torch.no_grad()
 def draw_mixed_inputs(
     model: Any, batch: dict[str, Any], path: str | Path, max_mixes: int = 6
@@ -71,7 +87,7 @@ def draw_mixed_inputs(
     """Mix a training batch as the model does, and draw the result.
 
     Args:
-        model (M3I): A model whose input is ``PatchMix``.
+        model (M3I): A model whose input is ``PatchMix``, or has one.
         batch (dict): ``inputs`` and ``data_samples`` of the training
             dataloader.
         path (str | Path): PNG file to write.
@@ -84,13 +100,13 @@ def draw_mixed_inputs(
 
     data = model.data_preprocessor(batch, True)
     mixing = Batch(data['inputs'])
-    step = model.input(mixing)[0]
-    masks = [m.owned.cells for m in step.members if m.owned is not None]
-    if len(masks) < len(step.members):
+    step = find_mix(model.input(mixing))
+    if step is None:
         raise ValueError(
             f'{type(model.input).__name__} does not mix images; mixed inputs '
             'are those of PatchMix.'
         )
+    masks = [member.owned.cells for member in step.members]
     images = torch.stack(
         [member.pick(mixing.view(member.view)) for member in step.members]
     )  # (N, P, 3, H, W)

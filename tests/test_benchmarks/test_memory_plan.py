@@ -43,7 +43,19 @@ def saved_elements(model, batch):
     return sum(size for size, _ in kept.values())
 
 
-def test_activations_are_those_of_a_real_step(cfg):
+@pytest.mark.parametrize(
+    'inputs',
+    [
+        None,
+        [dict(type='BothViews')],
+        [dict(type='PatchMix', patch_size=8), dict(type='BothViews')],
+    ],
+)
+def test_activations_are_those_of_a_real_step(cfg, inputs):
+    if inputs is not None:
+        cfg.model.input = dict(type='CombinedInputs', inputs=inputs)
+        cfg.model.objectives.intra.members = None
+        del cfg.model.objectives.intra['members']
     cfg.model.objectives = dict(intra=cfg.model.objectives.intra)
     model = MODELS.build(cfg.model).train()
     images = toy.views.FixedViews(range(8), length=8)
@@ -57,7 +69,8 @@ def test_activations_are_those_of_a_real_step(cfg):
     with torch.device('meta'):
         shapes = MODELS.build(cfg.model)
     planned = count_activations(shapes, batch_size=8, image_size=16)
-    assert planned == pytest.approx(actual, rel=0.15)
+    # what two passes share is kept once, and planned twice
+    assert planned == pytest.approx(actual, rel=0.2)
 
 
 def test_more_devices_take_less_of_what_is_divided(cfg):
