@@ -31,7 +31,7 @@ from m3i_mm.runs.reading import read_config
 __all__ = ['NoisyMomentumEncoder', 'main', 'run', 'write_table']
 
 HERE = Path(__file__).parent
-CONFIG = HERE / 'configs/m3i-images_resnet18-drop-path_1xb64-coslr-5e_emoji.py'
+CONFIG = HERE / 'configs/m3i-images_resnet18-drop-path_1xb64-coslr-2e_emoji.py'
 RESULTS = HERE / 'results/target_noise'
 
 

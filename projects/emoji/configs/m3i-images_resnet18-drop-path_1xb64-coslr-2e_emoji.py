@@ -5,7 +5,7 @@ model = dict(
     objectives=dict(category=None, text=None),
 )
 train_dataloader = dict(num_workers=0, persistent_workers=False)
-train_cfg = dict(max_epochs=5, val_interval=5)
+train_cfg = dict(max_epochs=2, val_interval=2)
 val_dataloader = dict(num_workers=0)
 val_evaluator = _base_.image_metrics
 test_dataloader = dict(num_workers=0)
