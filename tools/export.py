@@ -1,4 +1,4 @@
-"""Export a classifier or a backbone to ONNX or torch.export."""
+"""Export a model or its backbone to ONNX or torch.export."""
 
 import argparse
 
@@ -24,8 +24,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         'config',
-        help='config of a classifier, or of any '
-        'model whose backbone is to be exported',
+        help='config of a classifier, segmentor, Faster or Mask R-CNN, or '
+        'of any model whose backbone is to be exported',
     )
     parser.add_argument(
         'checkpoint',

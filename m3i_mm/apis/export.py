@@ -1,4 +1,4 @@
-"""Export backbones and classifiers to ONNX and ``torch.export``.
+"""Export models and backbones to ONNX and ``torch.export``.
 
 Batch, height and width of the images stay free. The images are normalised
 before, as the data preprocessor of the model does in training.
@@ -6,7 +6,7 @@ before, as the data preprocessor of the model does in training.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -17,12 +17,10 @@ from torch.export import ExportedProgram
 
 from m3i_mm.checkpoints import load_weights
 from m3i_mm.models.internimage import DCNv3
-from m3i_mm.runs.building import (
-    build_model,
-    initialize,
-    model_settings,
-    require_images_alone,
-)
+from m3i_mm.runs.building import build_model, initialize, model_settings
+
+from .exported import wrap_for_export
+from .exported.pooling import replace_adaptive_pooling
 
 __all__ = [
     'build_part',
@@ -32,6 +30,8 @@ __all__ = [
     'write_program',
 ]
 
+# no object may be found
+TINY = 1e-6
 FREE = torch.export.Dim.AUTO
 FREE_SHAPES = {'images': {0: FREE, 2: FREE, 3: FREE}}
 
@@ -53,8 +53,8 @@ def build_part(
     """Build what a config describes, or its backbone alone.
 
     Args:
-        config (Config): Config of a classifier, or of any model with a
-            backbone, for instance a detector.
+        config (Config): Config of a classifier, segmentor, Faster or Mask
+            R-CNN, or of any model with a backbone.
         part (str): ``'model'`` or ``'backbone'``.
         checkpoint (str, optional): File that fills what is exported. Without
             it the weights are random.
@@ -66,17 +66,17 @@ def build_part(
         CheckpointError: If the file leaves weights random.
         ConfigError: If the model cannot run on images alone.
     """
-    require_images_alone(config, part)
     settings = model_settings(config, part)
     # Weights come from the checkpoint; nothing is to be downloaded.
     settings.pop('init_cfg', None)
     model = build_model(config, settings=settings)
+    exported = wrap_for_export(model)
     if checkpoint is None:
         initialize(model)
     else:
         load_weights(model, checkpoint)
-    model.eval()  # that of MMPretrain's ResNet returns nothing
-    return model
+    exported.eval()  # that of MMPretrain's ResNet returns nothing
+    return exported
 
 
 def export_model(
@@ -89,7 +89,8 @@ def export_model(
     """Write a model as ONNX or as an exported program of PyTorch.
 
     Args:
-        model (nn.Module): Takes images (B, 3, H, W); classifier or backbone.
+        model (nn.Module): Takes images (B, 3, H, W), see
+            :func:`build_part`.
         path (str): File to write, ``.onnx`` or ``.pt2``.
         image_size (tuple[int, int]): See :func:`trace`.
         opset (int): ONNX operator set.
@@ -100,7 +101,8 @@ def export_model(
     """
     if not path.endswith(('.onnx', '.pt2')):
         raise ValueError(f'{path} must end in .onnx or .pt2')
-    write_program(trace(model, image_size, grid_sample), path, opset)
+    program = trace(model, image_size, grid_sample)
+    write_program(program, path, opset, getattr(model, 'output_names', ()))
 
 
 def trace(
@@ -119,7 +121,10 @@ def trace(
     Returns:
         ExportedProgram: With one input, ``images``.
     """
-    with _backend(model, 'torch' if grid_sample else 'gather'):
+    with (
+        _backend(model, 'torch' if grid_sample else 'gather'),
+        replace_adaptive_pooling(model),
+    ):
         return torch.export.export(
             _Exported(model).eval(),
             (_images(model, 2, image_size),),
@@ -147,19 +152,29 @@ def _images(model: nn.Module, batch: int, size: tuple[int, int]) -> Tensor:
     return torch.randn(batch, 3, *size).to(parameter.dtype)
 
 
-def write_program(program: ExportedProgram, path: str, opset: int) -> None:
+def write_program(
+    program: ExportedProgram,
+    path: str,
+    opset: int,
+    output_names: Sequence[str] = (),
+) -> None:
     """Write a traced model.
 
     Args:
         program (ExportedProgram): See :func:`trace`.
         path (str): File to write, ``.onnx`` or ``.pt2``.
         opset (int): ONNX operator set.
+        output_names (Sequence[str]): Of the outputs in ONNX, in order.
     """
     if path.endswith('.pt2'):
         torch.export.save(program, path)
         return
     onnx_program = torch.onnx.export(
-        program, dynamo=True, opset_version=opset, input_names=['images']
+        program,
+        dynamo=True,
+        opset_version=opset,
+        input_names=['images'],
+        output_names=list(output_names) or None,
     )
     assert onnx_program is not None  # only without dynamo
     onnx_program.save(path)
@@ -170,6 +185,8 @@ def verify_onnx(
     model: nn.Module, path: str, image_sizes: list[tuple[int, int]]
 ) -> float:
     """Compare onnxruntime with PyTorch.
+
+    Of a detector the scores are compared.
 
     Args:
         model (nn.Module): What was exported.
@@ -189,8 +206,10 @@ def verify_onnx(
         if isinstance(expected, Tensor):
             expected = (expected,)
         values = session.run(None, {'images': images.numpy()})
-        for value, reference in zip(values, expected, strict=True):
-            wanted = reference.float().numpy()
-            difference = np.abs(value.astype(np.float32) - wanted).max()
-            worst = max(worst, float(difference / np.abs(wanted).max()))
+        assert len(values) == len(expected)
+        for number in getattr(model, 'verified', range(len(values))):
+            wanted = expected[number].float().numpy()
+            value = values[number].astype(np.float32)
+            scale = max(np.abs(wanted).max(), TINY)
+            worst = max(worst, float(np.abs(value - wanted).max() / scale))
     return worst

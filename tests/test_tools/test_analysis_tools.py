@@ -82,6 +82,7 @@ def test_get_flops_of_a_config(run_tool):
 
 
 DETECTOR = 'configs/coco/mask-rcnn_internimage-t_fpn_8xb2-1x_coco.py'
+SOFT = 'model.test_cfg.rcnn.nms.type=soft_nms'
 
 
 @pytest.mark.parametrize(
@@ -90,16 +91,15 @@ DETECTOR = 'configs/coco/mask-rcnn_internimage-t_fpn_8xb2-1x_coco.py'
         ('analysis_tools/get_flops.py', 'MaskRCNN is a detector.*--part'),
         ('analysis_tools/plan_memory.py', 'trains a MaskRCNN.*type M3I'),
         ('analysis_tools/benchmark_pretrain.py', 'MaskRCNN on InternImage'),
-        ('export.py', 'MaskRCNN is a detector.*--part backbone'),
+        ('export.py', 'MaskRCNN with soft_nms as.*--part backbone'),
     ],
 )
 @pytest.mark.parametrize('config', [DETECTOR, 'coco/mask-rcn'])
 def test_a_config_of_another_kind_is_one_line(
     tool, words, config, monkeypatch
 ):
-    monkeypatch.setattr(
-        sys, 'argv', [tool, str(config), *['--out', 'a.pt2'] * ('ex' in tool)]
-    )
+    others = ['--out', 'a.pt2', '--cfg-options', SOFT] * ('export' in tool)
+    monkeypatch.setattr(sys, 'argv', [tool, config, *others])
     main = runpy.run_path(f'tools/{tool}')['main']
     if config != DETECTOR:
         words = 'there is no config .*m3i configs lists'
