@@ -243,6 +243,7 @@ class ProjectedFeatures(GlobalFeatures):
         view (str): ``'same'`` or ``'other'``. Defaults to ``'other'``.
         stop_gradient (bool): Whether the encoder does not learn from being a
             target; the layers do in any case. Defaults to False.
+        classes (str, optional): See :class:`GlobalFeatures`.
     """
 
     def __init__(
@@ -251,8 +252,9 @@ class ProjectedFeatures(GlobalFeatures):
         encoder: str = 'online',
         view: str = 'other',
         stop_gradient: bool = False,
+        classes: str | None = None,
     ) -> None:
-        super().__init__(encoder, view, stop_gradient)
+        super().__init__(encoder, view, stop_gradient, classes)
         self.layers = nn.ModuleList(MODELS.build(cfg) for cfg in layers)
 
     def forward(
