@@ -20,6 +20,7 @@ __all__ = ['LIMIT_SECONDS', 'pieces', 'run_pieces']
 LIMIT_SECONDS = 600
 _TOOLS = 'tools/analysis_tools'
 _SIZES = {'224': ('224x224', '64'), '800': ('800x1280', '2')}
+_WAYS = {'atomics': 'triton_atomic', 'gather': 'triton'}
 _PRETRAINING = 'configs/m3i/m3i_vit-small-p16_32xb128-amp-coslr-400e_in1k.py'
 _TAIL = 8000
 
@@ -36,16 +37,19 @@ def pieces(out: Path) -> dict[str, list[str]]:
     commands = {
         'right': [
             *('-m', 'pytest', '-q', 'tests/test_ops/test_dcnv3_triton.py'),
+            'tests/test_ops/test_dcnv3_triton_gather.py',
             'tests/test_ops/test_add_norm.py',
             'tests/test_models/test_internimage/test_fused_block.py',
         ]
     }
     for name, (size, batch) in _SIZES.items():
-        commands[f'atomics-{name}'] = [
-            *(f'{_TOOLS}/benchmark_atomics.py', '--dtype', 'bfloat16'),
-            *('--archs', 'tiny', '--image-sizes', size, '--batch-size', batch),
-            *('--out', f'{out}/atomics-{name}.json'),
-        ]
+        for way, backend in _WAYS.items():
+            commands[f'{way}-{name}'] = [
+                *(f'{_TOOLS}/benchmark_atomics.py', '--backend', backend),
+                *('--archs', 'tiny', '--dtype', 'bfloat16'),
+                *('--image-sizes', size, '--batch-size', batch),
+                *('--out', f'{out}/{way}-{name}.json'),
+            ]
     for dtype in ('bfloat16', 'float32'):
         for name, (size, batch) in _SIZES.items():
             common = ['--dtype', dtype, '--image-sizes', size]

@@ -10,10 +10,12 @@ Needs Triton, and ``nvdisasm`` of CUDA or ``pip install nvidia-cuda-nvdisasm``.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,9 @@ from m3i_mm.ops.triton_launch import Launch, observe
 
 __all__ = [
     'COLUMNS',
+    'compile_launch',
     'count_dcnv3',
+    'dcnv3_launches',
     'executed_instructions',
     'find_nvdisasm',
     'used_registers',
@@ -35,6 +39,7 @@ __all__ = [
 
 COLUMNS = (
     'kernel',
+    'map',
     'dtype',
     'channels of a group',
     'instructions per output',
@@ -45,12 +50,14 @@ _TYPES = {
     torch.bfloat16: '*bf16',
     torch.float32: '*fp32',
     torch.float64: '*fp64',
+    torch.int32: '*i32',
 }
 _INSTRUCTION = re.compile(
     r'^\s+/\*(?P<address>[0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?'
     r'(?P<name>[A-Z]\w*)(?P<rest>.*)$'
 )
 _LABEL = re.compile(r'\.L_x_\d+')
+_BATCH = 64
 
 
 def find_nvdisasm() -> str | None:
@@ -65,7 +72,12 @@ def find_nvdisasm() -> str | None:
 
 
 def count_dcnv3(
-    channels: int, groups: int, dtype: torch.dtype, architecture: int
+    channels: int,
+    groups: int,
+    dtype: torch.dtype,
+    architecture: int,
+    size: int = 56,
+    backend: str = 'triton',
 ) -> list[dict[str, Any]]:
     """Count the kernels of DCNv3, 3 x 3 taps, forward and backward.
 
@@ -74,6 +86,9 @@ def count_dcnv3(
         groups (int): Groups; C / G is the width of a row.
         dtype (torch.dtype): Of all tensors.
         architecture (int): Compute capability without its dot, e.g. 90.
+        size (int): Height and width of the map. Defaults to 56.
+        backend (str): ``'triton'`` or ``'triton_atomic'``. Defaults to
+            ``'triton'``.
 
     Returns:
         list[dict]: Cells by :data:`COLUMNS`.
@@ -81,39 +96,61 @@ def count_dcnv3(
     Raises:
         FileNotFoundError: If there is no disassembler.
     """
-    launches: list[Launch] = []
-    with FakeTensorMode(), observe(launches.append):
-        input, offset, mask = (
-            torch.empty(2, 56, 56, width, dtype=dtype, requires_grad=True)
-            for width in (channels, groups * 18, groups * 9)
-        )
-        out = dcnv3(input, offset, mask, groups=groups, backend='triton')
-        out.backward(torch.empty_like(out))
+    outputs = _BATCH * size * size * channels
     rows = []
-    for launch in launches:
+    for launch in dcnv3_launches(channels, groups, dtype, size, backend):
         assembly = _disassemble(launch, architecture)
-        executed = executed_instructions(
-            assembly, launch.constants['KERNEL_SIZE']
-        )
+        executed = executed_instructions(assembly, _iterations(launch))
         threads = launch.programs * launch.constants['num_warps'] * 32
         rows.append(
             {
                 'kernel': launch.kernel.fn.__name__,
+                'map': f'{size}x{size}',
                 'dtype': str(dtype).removeprefix('torch.'),
                 'channels of a group': channels // groups,
-                'instructions per output': executed * threads / out.numel(),
+                'instructions per output': executed * threads / outputs,
                 'registers': used_registers(assembly),
             }
         )
     return rows
 
 
-def executed_instructions(assembly: str, iterations: int) -> int:
+def dcnv3_launches(
+    channels: int, groups: int, dtype: torch.dtype, size: int, backend: str
+) -> list[Launch]:
+    """Return what a forward and a backward pass start, in this order.
+
+    See :func:`count_dcnv3`.
+    """
+    launches: list[Launch] = []
+    with FakeTensorMode(), observe(launches.append):
+        input, offset, mask = (
+            torch.empty(
+                _BATCH, size, size, width, dtype=dtype, requires_grad=True
+            )
+            for width in (channels, groups * 18, groups * 9)
+        )
+        out = dcnv3(input, offset, mask, groups=groups, backend=backend)
+        out.backward(torch.empty_like(out))
+    return launches
+
+
+def _iterations(launch: Launch) -> tuple[int, ...]:
+    """Return how often each loop of a kernel runs, the outermost first."""
+    taps = (launch.constants['KERNEL_SIZE'],) * 2
+    if launch.kernel.fn.__name__ == 'gather_kernel':
+        across, down = launch.scalars[-2:]
+        return int(across * down), *taps
+    return taps
+
+
+def executed_instructions(assembly: str, iterations: Sequence[int]) -> int:
     """Count what a thread executes, each loop many times.
 
     Args:
         assembly (str): Output of ``nvdisasm -c``.
-        iterations (int): Of each loop; a loop in a loop multiplies.
+        iterations (Sequence[int]): Of a loop, of one in it, and so on. Loops
+            that the compiler unrolled are the innermost ones.
 
     Returns:
         int: Instructions, without NOP.
@@ -143,8 +180,10 @@ def executed_instructions(assembly: str, iterations: int) -> int:
         if labels.get(label, end) < end
     }
     return sum(
-        iterations ** sum(first <= address <= last for first, last in loops)
-        for address in addresses
+        math.prod(
+            iterations[: sum(first <= at <= last for first, last in loops)]
+        )
+        for at in addresses
     )
 
 
@@ -163,7 +202,7 @@ def _disassemble(launch: Launch, architecture: int) -> str:
         )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, 'kernel.cubin')
-        path.write_bytes(_compile(launch, architecture))
+        path.write_bytes(compile_launch(launch, architecture).asm['cubin'])
         return subprocess.run(
             [disassembler, '-c', path],
             capture_output=True,
@@ -172,8 +211,16 @@ def _disassemble(launch: Launch, architecture: int) -> str:
         ).stdout
 
 
-def _compile(launch: Launch, architecture: int) -> bytes:
-    """Compile as Triton does at a launch with aligned tensors."""
+def compile_launch(launch: Launch, architecture: int) -> Any:
+    """Compile as Triton does at a launch with aligned tensors.
+
+    Args:
+        launch (Launch): What :func:`m3i_mm.ops.triton_launch.observe` saw.
+        architecture (int): Compute capability without its dot, e.g. 90.
+
+    Returns:
+        Any: Triton's compiled kernel.
+    """
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -202,9 +249,8 @@ def _compile(launch: Launch, architecture: int) -> bytes:
             constants[(position,)] = launch.constants.get(name, value)
         if is_aligned:
             attributes[(position,)] = [['tt.divisibility', 16]]
-    compiled = triton.compile(
+    return triton.compile(
         ASTSource(launch.kernel, signature, constants, attributes),
         target=GPUTarget('cuda', architecture, 32),
         options={'num_warps': launch.constants['num_warps']},
     )
-    return compiled.asm['cubin']

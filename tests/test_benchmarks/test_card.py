@@ -17,7 +17,7 @@ def test_every_piece_names_files_that_are_there(tmp_path):
         for argument in command
         if argument.endswith('.py')
     }
-    assert len(files) == 8
+    assert len(files) == 9
     assert all((ROOT / file).is_file() for file in files)
 
 

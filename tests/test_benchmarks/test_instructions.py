@@ -31,8 +31,8 @@ kernel:
 
 def test_loops_count_once_an_iteration():
     # 2 before, 4 in a loop of which 2 in an inner one, 2 after
-    assert executed_instructions(ASSEMBLY, iterations=1) == 8
-    assert executed_instructions(ASSEMBLY, iterations=5) == 4 + 2 * 5 + 2 * 25
+    assert executed_instructions(ASSEMBLY, (1, 1)) == 8
+    assert executed_instructions(ASSEMBLY, (5, 3)) == 4 + 2 * 5 + 2 * 15
 
 
 def test_registers_come_in_eights():
@@ -51,7 +51,20 @@ def test_a_missing_disassembler_is_named(monkeypatch):
     ('dtype', 'most'), [('bfloat16', 125), ('float32', 130)]
 )
 def test_the_forward_kernel_is_short(dtype, most):
-    forward, _ = count_dcnv3(64, 4, getattr(torch, dtype), 90)
+    forward = count_dcnv3(64, 4, getattr(torch, dtype), 90)[0]
     assert forward['instructions per output'] <= most
     # 40 warps a multiprocessor
     assert forward['registers'] <= 48
+
+
+@pytest.mark.skipif(find_nvdisasm() is None, reason='needs nvdisasm')
+def test_kernels_of_small_maps_are_counted():
+    rows = count_dcnv3(64, 4, torch.bfloat16, 90, size=7)
+    kernels = {row['kernel']: row['instructions per output'] for row in rows}
+    assert list(kernels) == [
+        'forward_kernel',
+        'points_kernel',
+        'gather_kernel',
+    ]
+    assert kernels['points_kernel'] <= 150
+    assert kernels['gather_kernel'] <= 200

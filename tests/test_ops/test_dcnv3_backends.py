@@ -104,7 +104,7 @@ def test_gpu_backends_refuse_cpu_tensors(backend):
 
 
 def test_unknown_backend_lists_the_known_ones():
-    with pytest.raises(ValueError, match='auto, triton, official, mmcv, tor'):
+    with pytest.raises(ValueError, match='auto, triton, official, mmcv, tri'):
         dcnv3(*inputs(), groups=2, backend='cuda')
 
 
@@ -121,7 +121,11 @@ def test_auto_says_once_what_it_chose(monkeypatch):
 
 def test_auto_prefers_triton_then_compiled_ones(monkeypatch):
     order = []
-    for name in ('triton', 'official', 'mmcv', 'torch', 'gather'):
+    names = [
+        *('triton', 'official', 'mmcv'),
+        *('triton_atomic', 'torch', 'gather'),
+    ]
+    for name in names:
         monkeypatch.setattr(
             backends.BACKENDS[name], 'unavailable_reason', lambda device: None
         )
@@ -131,19 +135,26 @@ def test_auto_prefers_triton_then_compiled_ones(monkeypatch):
         monkeypatch.setattr(
             backends.BACKENDS[name], 'unavailable_reason', lambda device: 'no'
         )
-    assert order == ['triton', 'official', 'mmcv', 'torch', 'gather']
+    assert order == names
 
 
-def test_auto_is_deterministic_when_asked(monkeypatch):
-    monkeypatch.setattr(
-        backends.BACKENDS['triton'], 'unavailable_reason', lambda device: None
-    )
-    assert backends.select_backend('auto', 'cuda') == 'triton'
+@pytest.mark.parametrize('has_triton', [True, False])
+def test_auto_is_deterministic_when_asked(monkeypatch, has_triton):
+    reason = None if has_triton else 'no'
+    for name, reason in (('triton', reason), ('official', None)):
+        monkeypatch.setattr(
+            backends.BACKENDS[name],
+            'unavailable_reason',
+            lambda device, reason=reason: reason,
+        )
+    fastest = 'triton' if has_triton else 'official'
+    assert backends.select_backend('auto', 'cuda') == fastest
+    deterministic = 'triton' if has_triton else 'torch'
     torch.use_deterministic_algorithms(True)
     try:
-        assert backends.select_backend('auto', 'cuda') == 'torch'
+        assert backends.select_backend('auto', 'cuda') == deterministic
         torch.use_deterministic_algorithms(True, warn_only=True)
-        assert backends.select_backend('auto', 'cuda') == 'triton'
+        assert backends.select_backend('auto', 'cuda') == fastest
     finally:
         torch.use_deterministic_algorithms(False)
 

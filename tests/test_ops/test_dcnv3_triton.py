@@ -19,7 +19,7 @@ from dcnv3_reference import (
 )
 
 from m3i_mm.ops import dcnv3, triton_launch
-from m3i_mm.ops.deform_conv_v3 import triton_backend
+from m3i_mm.ops.deform_conv_v3 import triton_constants, triton_gradients
 
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
 DEVICE = 'cpu' if INTERPRETED else 'cuda'
@@ -37,10 +37,10 @@ def tensors_of(arrays, dtype=torch.float64):
     ]
 
 
-def run(arrays, grad_output, setting, dtype=torch.float64):
-    """Return output and gradients of the Triton backend."""
+def run(arrays, grad_output, setting, dtype=torch.float64, backend='triton'):
+    """Return output and gradients."""
     inputs = tensors_of(arrays, dtype)
-    output = dcnv3(*inputs, *setting, backend='triton')
+    output = dcnv3(*inputs, *setting, backend=backend)
     grad = torch.tensor(grad_output, dtype=dtype, device=DEVICE)
     return [output, *torch.autograd.grad(output, inputs, grad)]
 
@@ -254,52 +254,73 @@ def test_autocast_mixes_half_features_with_a_float32_mask():
 
 
 @pytest.fixture
-def sampled():
-    """A tensor with a gradient of the input to come."""
-    input = torch.randn(1, 3, 3, 2, device=DEVICE, requires_grad=True)
-    offset = torch.randn(1, 3, 3, 18, device=DEVICE)
-    mask = torch.randn(1, 3, 3, 9, device=DEVICE)
-    yield dcnv3(input, offset, mask, backend='triton')
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    yield
     torch.use_deterministic_algorithms(False)
 
 
-def test_deterministic_mode_raises_and_names_a_way_out(sampled):
-    torch.use_deterministic_algorithms(True)
-    with pytest.raises(RuntimeError, match="backend='torch' has one"):
-        sampled.sum().backward()
+def add_atomically():
+    """Sample, with a gradient of the input to come."""
+    input = torch.randn(1, 3, 3, 2, device=DEVICE, requires_grad=True)
+    offset = torch.randn(1, 3, 3, 18, device=DEVICE)
+    mask = torch.randn(1, 3, 3, 9, device=DEVICE)
+    return dcnv3(input, offset, mask, backend='triton_atomic').sum()
 
 
-def test_deterministic_mode_may_only_warn(sampled):
+def test_atomic_additions_raise_in_deterministic_mode(deterministic):
+    with pytest.raises(RuntimeError, match="backend='triton' has one"):
+        add_atomically().backward()
+
+
+def test_deterministic_mode_may_only_warn(deterministic):
     torch.use_deterministic_algorithms(True, warn_only=True)
-    with pytest.warns(UserWarning, match="backend='torch' has one"):
-        sampled.sum().backward()
+    with pytest.warns(UserWarning, match="backend='triton' has one"):
+        add_atomically().backward()
 
 
-@pytest.mark.parametrize('wanted', [(0,), (1,), (2,), (1, 2), (0, 2)])
-def test_only_the_gradients_asked_for_are_computed(monkeypatch, wanted):
+def kernels_run(monkeypatch):
+    """Return a list to which every kernel's name will be appended."""
+    names, original = [], triton_launch.launch
+
+    def spy(kernel, *args, **constants):
+        names.append(kernel.__name__)
+        original(kernel, *args, **constants)
+
+    monkeypatch.setattr(triton_gradients, 'launch', spy)
+    return names
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'kernels'),
+    [
+        ((0,), ['gather_kernel']),
+        ((1,), ['points_kernel']),
+        ((2,), ['points_kernel']),
+        ((1, 2), ['points_kernel']),
+        ((0, 2), ['points_kernel', 'gather_kernel']),
+    ],
+)
+def test_only_the_gradients_asked_for_are_computed(
+    monkeypatch, wanted, kernels
+):
     setting = Setting(groups=2)
     *arrays, grad_output = make_inputs(setting, size=(3, 4))
-    expected = run(arrays, grad_output, setting)
-    launch, switches = triton_backend._launch, []
-
-    def spy(name, tensors, geometry, TILE, **options):
-        switches.append(options)
-        launch(name, tensors, geometry, TILE, **options)
-
-    monkeypatch.setattr(triton_backend, '_launch', spy)
-    inputs = tensors_of(arrays)
-    for index, tensor in enumerate(inputs):
-        tensor.requires_grad_(index in wanted)
-    output = dcnv3(*inputs, *setting, backend='triton')
-    output.backward(torch.tensor(grad_output, device=DEVICE))
-    for index, tensor in enumerate(inputs):
-        if index in wanted:
-            torch.testing.assert_close(tensor.grad, expected[1 + index])
-        else:
-            assert tensor.grad is None
-    assert switches[-1] == dict(
-        INPUT_GRADIENT=0 in wanted, POINTS_GRADIENT=wanted != (0,)
-    )
+    for backend in ('triton', 'triton_atomic'):
+        expected = run(arrays, grad_output, setting, backend=backend)
+        names = kernels_run(monkeypatch)
+        inputs = tensors_of(arrays)
+        for index, tensor in enumerate(inputs):
+            tensor.requires_grad_(index in wanted)
+        output = dcnv3(*inputs, *setting, backend=backend)
+        output.backward(torch.tensor(grad_output, device=DEVICE))
+        for index, tensor in enumerate(inputs):
+            if index in wanted:
+                torch.testing.assert_close(tensor.grad, expected[1 + index])
+            else:
+                assert tensor.grad is None
+        if backend == 'triton':
+            assert names == kernels
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -1e30])
@@ -353,7 +374,9 @@ def test_launch_errors_reach_the_caller(monkeypatch):
         def __call__(self, *tensors, **constants):
             raise RuntimeError('out of resource: shared memory')
 
-    monkeypatch.setattr(triton_backend._kernels(), 'forward_kernel', Broken())
+    monkeypatch.setattr(
+        triton_constants.import_kernels(), 'forward_kernel', Broken()
+    )
     with pytest.raises(RuntimeError, match='out of resource'):
         dcnv3(
             torch.randn(1, 3, 3, 2, device=DEVICE),

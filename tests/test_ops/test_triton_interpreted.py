@@ -34,6 +34,7 @@ def run_without_gpu(*command, **environment):
     'tests',
     [
         'test_ops/test_dcnv3_triton.py',
+        'test_ops/test_dcnv3_triton_gather.py',
         'test_ops/test_add_norm.py',
         'test_models/test_internimage/test_fused_block.py',
     ],
@@ -48,28 +49,41 @@ def test_kernels_are_right_in_the_interpreter(tests):
     assert 'skipped' not in result.stdout
 
 
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16', 'float16'])
 @pytest.mark.parametrize('architecture', ['80', '90'])
-def test_kernels_compile_and_load_whole_vectors(architecture):
+def test_kernels_compile_and_load_whole_vectors(architecture, dtype):
     result = run_without_gpu(
         str(FOLDER / 'compile_dcnv3_kernels.py'),
-        architecture,
+        *(architecture, dtype),
         TRITON_INTERPRET='0',
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    forward, backward = result.stdout.split('// backward_kernel')
-    for registers, spilled in re.findall(
-        r'(\d+) registers, (\d+) bytes', result.stdout
-    ):
-        assert spilled == '0'
-        # 32 warps a multiprocessor, of 65,536 registers
-        assert int(registers) <= 64
-    # 4 pixels of 16 bfloat16 channels each, 8 channels to a 128-bit load
-    assert len(re.findall(r'ld\.global\.v4\.b32', forward)) >= 8
-    # as many channels to a load as to an addition
-    assert len(re.findall(r'ld\.global\.v2\.b32', backward)) >= 8
+    kernels = {}
+    for part in result.stdout.split('// ')[1:]:
+        found = re.match(r'(\w+)_kernel: (\d+) registers, (\d+) spi', part)
+        if found:
+            name, registers, spilled = found.groups()
+            kernels[name] = part
+            assert spilled == '0', name
+            # of 65,536: 24 warps a multiprocessor; 16 of one-warp programs
+            most = 128 if name in ('far', 'gather') else 80
+            assert int(registers) <= most, name
+        else:
+            kernels[name] += part
+    assert set(kernels) == {'forward', 'points', 'far', 'gather', 'backward'}
+    assert 'mma.sync' in kernels['gather']
+    assert not re.search(r'atom|red\.global', kernels['gather'])
     # additions without vectors before Hopper
     vector = 'v4.' if architecture == '90' else ''
-    assert f'atom.global.gpu.relaxed.add.{vector}f32' in backward
+    assert f'atom.global.gpu.relaxed.add.{vector}f32' in kernels['backward']
+    if dtype != 'float32':
+        # 4 pixels of 16 channels each, 8 channels to a 128-bit load
+        for name in ('forward', 'points'):
+            loads = re.findall(r'ld\.global\.v4\.b32', kernels[name])
+            assert len(loads) >= 8
+        # as many channels to a load as to an addition
+        loads = re.findall(r'ld\.global\.v2\.b32', kernels['backward'])
+        assert len(loads) >= 8
 
 
 @pytest.mark.parametrize('architecture', ['80', '90'])

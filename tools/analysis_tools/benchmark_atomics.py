@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     add_benchmark_arguments(parser)
     parser.add_argument(
         '--backend',
-        default='triton',
+        default='triton_atomic',
         help='backend of DCNv3 (default: %(default)s)',
     )
     parser.add_argument('--out', help='JSON file to write')

@@ -34,6 +34,20 @@ def parse_args() -> argparse.Namespace:
         help='of all tensors (default: all)',
     )
     parser.add_argument(
+        '--map-sizes',
+        type=int,
+        nargs='+',
+        default=[56],
+        help='height and width of a map (default: 56); small ones are '
+        'gathered whole',
+    )
+    parser.add_argument(
+        '--backend',
+        choices=['triton', 'triton_atomic'],
+        default='triton',
+        help='the way back to the input (default: %(default)s)',
+    )
+    parser.add_argument(
         '--architecture',
         type=int,
         default=90,
@@ -49,10 +63,16 @@ def main() -> None:
     groups = 4
     rows = [
         row
+        for size in args.map_sizes
         for dtype in args.dtypes
         for width in args.group_channels
         for row in count_dcnv3(
-            groups * width, groups, getattr(torch, dtype), args.architecture
+            groups * width,
+            groups,
+            getattr(torch, dtype),
+            args.architecture,
+            size,
+            args.backend,
         )
     ]
     print(markdown_table(rows, COLUMNS))

@@ -17,6 +17,7 @@ from . import (
     mmcv_backend,
     official_backend,
     torch_backend,
+    triton_atomic_backend,
     triton_backend,
 )
 
@@ -27,9 +28,13 @@ BACKENDS: dict[str, ModuleType] = {
     'triton': triton_backend,
     'official': official_backend,
     'mmcv': mmcv_backend,
+    'triton_atomic': triton_atomic_backend,
     'torch': torch_backend,
     'gather': gather_backend,
 }
+
+# Have deterministic gradients on a GPU where PyTorch's mode asks for them.
+_DETERMINISTIC = ('triton', 'torch')
 
 _announced: set[tuple[str, str]] = set()
 
@@ -58,8 +63,8 @@ def select_backend(name: str, device_type: str) -> str:
     Args:
         name (str): A backend, or ``'auto'`` for the first one that runs on
             the device. Under ``torch.use_deterministic_algorithms(True)``
-            that is the ``torch`` backend, the only one that can be
-            deterministic; with ``warn_only`` the fastest stays.
+            that is ``triton`` or ``torch``, which can be deterministic; with
+            ``warn_only`` the fastest stays.
         device_type (str): Type of the tensors' device.
 
     Returns:
@@ -86,13 +91,13 @@ def select_backend(name: str, device_type: str) -> str:
 
 
 def _choose(device_type: str) -> str:
+    names = available_backends(device_type)
     if (
         torch.are_deterministic_algorithms_enabled()
         and not torch.is_deterministic_algorithms_warn_only_enabled()
     ):
-        name = 'torch'
-    else:
-        name = available_backends(device_type)[0]
+        names = [name for name in names if name in _DETERMINISTIC]
+    name = names[0]
     if (name, device_type) not in _announced:
         _announced.add((name, device_type))
         print_log(

@@ -44,8 +44,9 @@ def dcnv3(
 
     Points that are not finite contribute nothing, and the gradients of their
     offset and mask are NaN. Under ``torch.use_deterministic_algorithms(True)``
-    ``auto`` takes ``torch``, whose gradients are then deterministic on a GPU
-    too. There is no forward-mode differentiation: it raises.
+    ``triton`` and ``torch`` have deterministic gradients on a GPU too, slower
+    on large maps, and ``auto`` takes one of them. There is no forward-mode
+    differentiation: it raises.
 
     Offset and mask may have another floating dtype than the input, as they do
     under autocast. Half precision inputs are accumulated in float32.
@@ -68,7 +69,8 @@ def dcnv3(
         remove_center (bool): Whether to leave out the central point of an
             odd kernel. Defaults to False.
         backend (str): ``'torch'`` (any device), ``'triton'``, ``'mmcv'``,
-            ``'official'`` (GPUs), ``'gather'`` (any device, for export) or
+            ``'official'`` (GPUs), ``'gather'`` (any device, for export),
+            ``'triton_atomic'`` (GPUs, to be measured beside ``'triton'``) or
             ``'auto'``, which takes the fastest that is available and logs it
             once. Defaults to 'auto'.
 

@@ -8,38 +8,36 @@ autocast needs no rule: half precision features with a float32 mask are taken
 as they come. Gradients that are not asked for are not computed, and
 forward-mode differentiation raises.
 
-The gradient of the input is summed by atomic additions in float32. Its last
-bits depend on their order, so that it is not deterministic; under
-``torch.use_deterministic_algorithms(True)`` the backward pass raises, or warns
-with ``warn_only``.
+The gradient of the input is gathered by tiles, see :mod:`.triton_gradients`:
+deterministic under ``torch.use_deterministic_algorithms(True)``.
+:mod:`.triton_atomic_backend` adds it atomically.
 """
 
 from __future__ import annotations
 
-import warnings
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from m3i_mm.ops.triton_launch import (
-    launch,
-    needs_wide_index,
-    unavailable_reason,
-)
+from m3i_mm.ops.triton_launch import launch, unavailable_reason
 
 from .geometry import Geometry
+from .triton_constants import (
+    has_aligned_pairs,
+    import_kernels,
+    sampling_constants,
+)
+from .triton_gradients import Sampling, add_gradients, gather_gradients
 
-__all__ = ['run', 'unavailable_reason']
+__all__ = ['run', 'run_kernels', 'unavailable_reason']
 
-# Warps of a program, values of a backward one and bytes of a forward one: two
-# loads of 16 bytes a thread. They follow from the compiled code, not from a
-# trial of several at the first step, which would stall it and take memory at
-# its peak: few instructions, and registers for many warps.
+# Warps of a forward program, and bytes: two loads of 16 bytes a thread. They
+# follow from the compiled code, not from a trial of several at the first step,
+# which would stall it and take memory at its peak: few instructions, and
+# registers for many warps.
 _WARPS = 4
-_BACKWARD_TILE = 1024
 _FORWARD_BYTES = 2 * 16 * 32 * _WARPS
 
 
@@ -47,11 +45,35 @@ def run(
     input: Tensor, offset: Tensor, mask: Tensor, geometry: Geometry
 ) -> Tensor:
     """Compute DCNv3 with the Triton kernels; see :func:`.dcnv3`."""
+    return run_kernels(input, offset, mask, geometry, atomic=False)
+
+
+def run_kernels(
+    input: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    geometry: Geometry,
+    atomic: bool,
+) -> Tensor:
+    """Compute DCNv3 with one of two ways back to the input.
+
+    Args:
+        input (Tensor): Shape (N, H, W, C).
+        offset (Tensor): Shape (N, Ho, Wo, G*P*2).
+        mask (Tensor): Shape (N, Ho, Wo, G*P).
+        geometry (Geometry): The constants of the call.
+        atomic (bool): Whether the gradient of the input is added atomically
+            instead of gathered.
+
+    Returns:
+        Tensor: Shape (N, Ho, Wo, C).
+    """
     arguments = (
         input.contiguous(),
         offset.contiguous(),
         mask.contiguous(),
         *geometry,
+        atomic,
     )
     if torch.compiler.is_compiling():
         return _dcnv3(*arguments)
@@ -61,65 +83,39 @@ def run(
 def _forward(
     input: Tensor, offset: Tensor, mask: Tensor, geometry: Geometry
 ) -> Tensor:
+    kernels = import_kernels()
     output = input.new_empty(*mask.shape[:3], input.shape[3])
-    is_odd = input.shape[3] // geometry.groups % 2 == 1
+    channels = input.shape[3] // geometry.groups
+    row_count = mask.numel() // geometry.taps
     tile = _FORWARD_BYTES // input.element_size()
-    _launch(
-        'forward_kernel',
+    is_odd = channels % 2 == 1
+    if is_odd:
+        tile //= 2  # values one by one take many registers
+    block = kernels.triton.next_power_of_2(channels)
+    launch(
+        kernels.forward_kernel,
+        -(-row_count // max(1, tile // block)),
         (input, offset, mask, output),
-        geometry,
-        # values one by one take many registers
-        TILE=tile // 2 if is_odd else tile,
+        row_count,
+        *input.shape[1:3],
+        *mask.shape[1:3],
+        **sampling_constants(geometry, input, offset, output),
+        BLOCK_CHANNELS=block,
+        TILE=tile,
         PACKED=input.dtype == torch.bfloat16
         and not is_odd
-        and _has_aligned_pairs(input),
+        and has_aligned_pairs(input),
+        num_warps=_WARPS,
     )
     return output
 
 
-def _has_aligned_pairs(tensor: Tensor) -> bool:
-    """Whether two neighbours can be loaded as one word of twice the size."""
-    return tensor.storage_offset() % 2 == 0
-
-
 def _gradients(
-    input: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    grad_output: Tensor,
-    geometry: Geometry,
-    of_input: bool,
-    of_points: bool,
+    sampling: Sampling, atomic: bool, of_input: bool, of_points: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients; those that are not asked for are empty."""
-    grad_input, grad_offset, grad_mask = (
-        tensor.new_empty(tensor.shape if wanted else 0, dtype=dtype)
-        for tensor, wanted, dtype in (
-            (input, of_input, _compute_dtype(input)),
-            (offset, of_points, offset.dtype),
-            (mask, of_points, mask.dtype),
-        )
-    )
-    if of_input:
-        _warn_of_nondeterminism()
-    tensors = (
-        input,
-        offset,
-        mask,
-        grad_output.contiguous(),
-        grad_input.zero_(),
-        grad_offset,
-        grad_mask,
-    )
-    _launch(
-        'backward_kernel',
-        tensors,
-        geometry,
-        TILE=_BACKWARD_TILE,
-        INPUT_GRADIENT=of_input,
-        POINTS_GRADIENT=of_points,
-    )
-    return grad_input.to(input.dtype), grad_offset, grad_mask
+    compute = add_gradients if atomic else gather_gradients
+    return compute(sampling, of_input, of_points)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -150,7 +146,7 @@ class _TritonDCNv3(torch.autograd.Function):
     def forward(
         input: Tensor, offset: Tensor, mask: Tensor, *constants: Any
     ) -> Tensor:
-        return _forward(input, offset, mask, Geometry(*constants))
+        return _forward(input, offset, mask, Geometry(*constants[:-1]))
 
     setup_context = staticmethod(_save)
 
@@ -160,17 +156,16 @@ class _TritonDCNv3(torch.autograd.Function):
         if torch._C._are_functorch_transforms_active():
             # their wrapped tensors reach kernels through an operator only
             return _operator_backward(ctx, grad_output)
+        *geometry, atomic = ctx.constants
         input, offset, mask = ctx.saved_tensors
-        of_input, of_points = _wanted(ctx)
-        gradients = _gradients(
+        sampling = Sampling(
             input,
             offset,
             mask,
-            grad_output,
-            Geometry(*ctx.constants),
-            of_input,
-            of_points,
+            grad_output.contiguous(),
+            Geometry(*geometry),
         )
+        gradients = _gradients(sampling, atomic, *_wanted(ctx))
         return _asked_for(ctx, gradients)
 
 
@@ -186,6 +181,7 @@ def _dcnv3(
     groups: int,
     offset_scale: float,
     remove_center: bool,
+    atomic: bool = False,
 ) -> Tensor:
     geometry = Geometry(
         kernel_size,
@@ -217,6 +213,7 @@ def _dcnv3_backward(
     groups: int,
     offset_scale: float,
     remove_center: bool,
+    atomic: bool,
     of_input: bool,
     of_points: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -229,9 +226,10 @@ def _dcnv3_backward(
         offset_scale,
         remove_center,
     )
-    return _gradients(
-        input, offset, mask, grad_output, geometry, of_input, of_points
+    sampling = Sampling(
+        input, offset, mask, grad_output.contiguous(), geometry
     )
+    return _gradients(sampling, atomic, of_input, of_points)
 
 
 @_dcnv3_backward.register_fake
@@ -256,72 +254,3 @@ def _operator_backward(
 
 
 _dcnv3.register_autograd(_operator_backward, setup_context=_save)
-
-
-def _compute_dtype(input: Tensor) -> torch.dtype:
-    return torch.promote_types(input.dtype, torch.float32)
-
-
-def _warn_of_nondeterminism() -> None:
-    """Raise or warn as PyTorch's own operators do in deterministic mode."""
-    if not torch.are_deterministic_algorithms_enabled():
-        return
-    message = (
-        "dcnv3: the gradient of the input by the backend 'triton' has no "
-        "deterministic implementation, backend='torch' has one"
-    )
-    if not torch.is_deterministic_algorithms_warn_only_enabled():
-        raise RuntimeError(message)
-    warnings.warn(message, stacklevel=2)
-
-
-def _kernels() -> ModuleType:
-    from . import triton_kernels
-
-    return triton_kernels
-
-
-def _launch(
-    name: str,
-    tensors: tuple[Tensor, ...],
-    geometry: Geometry,
-    TILE: int,
-    **switches: bool,
-) -> None:
-    """Launch a kernel over the rows (one group of one output position)."""
-    kernels = _kernels()
-    tl, cdiv = kernels.tl, kernels.triton.cdiv
-    input, offset, mask = tensors[:3]
-    height, width, channels = input.shape[1:]
-    group_channels = channels // geometry.groups
-    row_count = mask.numel() // geometry.taps
-    block_channels = kernels.triton.next_power_of_2(group_channels)
-    constants = dict(
-        KERNEL_SIZE=geometry.kernel_size,
-        STRIDE=geometry.stride,
-        DILATION=geometry.dilation,
-        ORIGIN=geometry.origin,
-        OFFSET_SCALE=float(geometry.offset_scale),
-        REMOVE_CENTER=geometry.remove_center,
-        TAPS=geometry.taps,
-        GROUPS=geometry.groups,
-        GROUP_CHANNELS=group_channels,
-        BLOCK_CHANNELS=block_channels,
-        WIDE_INDEX=needs_wide_index(*tensors),
-        COMPUTE=tl.float64 if input.dtype == torch.float64 else tl.float32,
-        TILE=TILE,
-        PACKED_OFFSET=offset.dtype in (torch.bfloat16, torch.float32)
-        and _has_aligned_pairs(offset),
-    )
-    launch(
-        getattr(kernels, name),
-        cdiv(row_count, max(1, TILE // block_channels)),
-        tensors,
-        row_count,
-        height,
-        width,
-        *mask.shape[1:3],
-        **constants,
-        **switches,
-        num_warps=_WARPS,
-    )

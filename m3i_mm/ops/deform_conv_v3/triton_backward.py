@@ -38,7 +38,6 @@ def _backward_pixel(
     PART: tl.constexpr,
     PARTS: tl.constexpr,
     WHOLE: tl.constexpr,
-    INPUT_GRADIENT: tl.constexpr,
 ) -> Any:
     """Add weight * grad to one pixel's gradient, return <grad, pixel>.
 
@@ -50,13 +49,9 @@ def _backward_pixel(
     product = first * tl.load(input_ptr + index, mask=mask, other=0.0).to(
         first.dtype
     )
-    if INPUT_GRADIENT:
-        tl.atomic_add(
-            grad_input_ptr + index,
-            weight[:, None] * first,
-            mask,
-            sem='relaxed',
-        )
+    tl.atomic_add(
+        grad_input_ptr + index, weight[:, None] * first, mask, sem='relaxed'
+    )
     if PARTS == 2:
         mask = inside[:, None]
         if not WHOLE:
@@ -65,13 +60,12 @@ def _backward_pixel(
         product += second * tl.load(
             input_ptr + index, mask=mask, other=0.0
         ).to(first.dtype)
-        if INPUT_GRADIENT:
-            tl.atomic_add(
-                grad_input_ptr + index,
-                weight[:, None] * second,
-                mask,
-                sem='relaxed',
-            )
+        tl.atomic_add(
+            grad_input_ptr + index,
+            weight[:, None] * second,
+            mask,
+            sem='relaxed',
+        )
     return tl.sum(product, axis=1)
 
 
@@ -102,13 +96,12 @@ def backward_kernel(
     WIDE_INDEX: tl.constexpr,
     COMPUTE: tl.constexpr,
     TILE: tl.constexpr,
-    INPUT_GRADIENT: tl.constexpr,
     POINTS_GRADIENT: tl.constexpr,
     PACKED_OFFSET: tl.constexpr,
 ) -> None:
-    """Write the rows' gradients of offset and mask, add that of the input.
+    """Add the rows' gradient of the input, write those of offset and mask.
 
-    A gradient that is not asked for costs neither stores nor additions.
+    The latter only if they are asked for.
     """
     BLOCK_ROWS: tl.constexpr = max(1, TILE // BLOCK_CHANNELS)
     PIXEL: tl.constexpr = GROUPS * GROUP_CHANNELS
@@ -182,7 +175,6 @@ def backward_kernel(
                 PART,
                 PARTS,
                 GROUP_CHANNELS == BLOCK_CHANNELS,
-                INPUT_GRADIENT,
             )
             above_right = _backward_pixel(
                 input_ptr,
@@ -197,7 +189,6 @@ def backward_kernel(
                 PART,
                 PARTS,
                 GROUP_CHANNELS == BLOCK_CHANNELS,
-                INPUT_GRADIENT,
             )
             below_left = _backward_pixel(
                 input_ptr,
@@ -212,7 +203,6 @@ def backward_kernel(
                 PART,
                 PARTS,
                 GROUP_CHANNELS == BLOCK_CHANNELS,
-                INPUT_GRADIENT,
             )
             below_right = _backward_pixel(
                 input_ptr,
@@ -227,7 +217,6 @@ def backward_kernel(
                 PART,
                 PARTS,
                 GROUP_CHANNELS == BLOCK_CHANNELS,
-                INPUT_GRADIENT,
             )
             if POINTS_GRADIENT:
                 rise_above = above_right - above_left

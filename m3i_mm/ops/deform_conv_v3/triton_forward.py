@@ -13,6 +13,7 @@ from .triton_points import (
     load_tap,
     locate_rows,
     low_half,
+    pack_halves,
 )
 
 __all__ = ['forward_kernel']
@@ -113,10 +114,7 @@ def _store_sums(
     PACKED: tl.constexpr,
 ) -> None:
     if PACKED:
-        low = even.to(tl.bfloat16).to(tl.uint16, bitcast=True)
-        high = odd.to(tl.bfloat16).to(tl.uint16, bitcast=True)
-        words = low.to(tl.uint32) | (high.to(tl.uint32) << 16)
-        tl.store(pointers, words.to(tl.int32, bitcast=True), mask=mask)
+        tl.store(pointers, pack_halves(even, odd), mask=mask)
     else:
         tl.store(pointers, even, mask=mask)
 

@@ -13,10 +13,12 @@ import triton.language as tl
 
 __all__ = [
     'find_pixel',
+    'first_position',
     'high_half',
     'load_tap',
     'locate_rows',
     'low_half',
+    'pack_halves',
 ]
 
 
@@ -65,6 +67,14 @@ def low_half(words: tl.tensor) -> Any:
 def high_half(words: tl.tensor) -> Any:
     """Return the second bfloat16 of each 32-bit word."""
     return (words & -65536).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def pack_halves(low: tl.tensor, high: tl.tensor) -> Any:
+    """Return words of two bfloat16, the first in the lower half."""
+    low = low.to(tl.bfloat16).to(tl.uint16, bitcast=True).to(tl.uint32)
+    high = high.to(tl.bfloat16).to(tl.uint16, bitcast=True).to(tl.uint32)
+    return (low | (high << 16)).to(tl.int32, bitcast=True)
 
 
 @triton.jit
@@ -147,3 +157,27 @@ def find_pixel(location: tl.tensor, size: tl.tensor) -> Any:
         pixel.to(tl.uint32) < bound,
         (pixel + 1).to(tl.uint32) < bound,
     )
+
+
+@triton.jit
+def first_position(
+    tile: tl.tensor,
+    WHOLE: tl.constexpr,
+    REACH: tl.constexpr,
+    STRIDE: tl.constexpr,
+    ORIGIN: tl.constexpr,
+) -> Any:
+    """Return where the window of a tile begins that begins at a pixel.
+
+    It is the first output position whose centre is at most ``REACH`` pixels
+    before the tile; see :mod:`.triton_windows`.
+    """
+    if WHOLE:
+        return tile * 0
+    elif STRIDE == 1:
+        return tile - (REACH + ORIGIN)
+    else:
+        # division rounds towards zero, so it must not be of negative numbers
+        BACK: tl.constexpr = (REACH + max(ORIGIN, 0)) // STRIDE + 1
+        SHIFT: tl.constexpr = (BACK + 1) * STRIDE - 1 - REACH - ORIGIN
+        return (tile + SHIFT) // STRIDE - BACK
