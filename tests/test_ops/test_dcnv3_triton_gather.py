@@ -57,7 +57,9 @@ def check(arrays, grad_output, setting, dtype=torch.float32, rtol=1e-5):
     )
 
 
-@pytest.mark.parametrize('setting', SETTINGS, ids=str)
+@pytest.mark.parametrize(
+    'setting', [s for s in SETTINGS if s.kernel_size < 5], ids=str
+)
 def test_windows_and_what_is_far_make_the_whole(narrow, setting):
     *arrays, grad_output = make_inputs(
         setting, batch=1, size=(6, 9), group_channels=2
@@ -118,19 +120,17 @@ def test_points_nowhere_give_nothing(narrow, value):
 
 
 @pytest.mark.parametrize('is_small', [True, False])
-def test_is_the_same_again_and_wherever_a_program_is(monkeypatch, is_small):
-    """An image's gradient does not depend on the others of its batch."""
+def test_is_the_same_again_in_another_program(monkeypatch, is_small):
     if not is_small:
         monkeypatch.setattr(triton_windows, '_SMALL_MAP', 0)
     setting = Setting(kernel_size=2)
-    input, offset, mask, grad_output = make_inputs(setting, size=(5, 9))
-    offset = offset.clip(-2, 2)  # inside of the windows
-    arrays = input, offset, mask
-    first = gradient(arrays, grad_output, setting)
-    assert torch.equal(gradient(arrays, grad_output, setting), first)
-    turned = [array[::-1].copy() for array in arrays]
-    result = gradient(turned, grad_output[::-1].copy(), setting)
-    assert torch.equal(result.flip(0), first)
+    *arrays, grad_output = make_inputs(setting, batch=1, size=(5, 9))
+    arrays[1] = arrays[1].clip(-2, 2)  # inside of the windows
+    twice = [np.concatenate((array, array)) for array in arrays]
+    first, second = gradient(
+        twice, np.tile(grad_output, (2, 1, 1, 1)), setting
+    )
+    assert torch.equal(first, second)
 
 
 def test_deterministic_mode_visits_the_whole_map(monkeypatch):
@@ -143,7 +143,7 @@ def test_deterministic_mode_visits_the_whole_map(monkeypatch):
     monkeypatch.setattr(
         'm3i_mm.ops.deform_conv_v3.triton_gradients.choose_windows', spy
     )
-    setting = Setting()
+    setting = Setting(kernel_size=1, padding=0)
     *arrays, grad_output = make_inputs(
         setting, batch=1, size=(17, 3), group_channels=1
     )
@@ -159,12 +159,10 @@ def test_deterministic_mode_visits_the_whole_map(monkeypatch):
 
 
 def test_gathers_with_wide_indices(narrow, monkeypatch):
-    setting = Setting(groups=2)
-    *arrays, grad_output = make_inputs(setting, batch=1, size=(5, 9))
-    narrow_index = gradient(arrays, grad_output, setting)
     monkeypatch.setattr('m3i_mm.ops.triton_launch._NARROW_INDEX_LIMIT', 0)
-    result = gradient(arrays, grad_output, setting)
-    torch.testing.assert_close(result, narrow_index)
+    setting = Setting(kernel_size=2, groups=2)
+    *arrays, grad_output = make_inputs(setting, batch=1, size=(5, 9))
+    check(arrays, grad_output, setting)
 
 
 @pytest.mark.parametrize(
