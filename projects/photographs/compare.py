@@ -99,6 +99,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help='runs at a time, one a core (default: %(default)s)',
     )
     parser.add_argument(
+        '--reference',
+        default='m3i',
+        help='run that the others are compared with (default: %(default)s)',
+    )
+    parser.add_argument(
         '--table', action='store_true', help='run nothing, only print'
     )
     parser.add_argument(
@@ -184,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             first = load_scores(HERE / 'results/experiment-1', ROWS)
             print(write_choice(scores, seed_deviations(first)))
         else:
-            print(write_tables(scores))
+            print(write_tables(scores, args.reference))
         if args.plot:
             draw_scores(scores, args.plot)
     except RunError as error:

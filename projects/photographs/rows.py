@@ -34,6 +34,7 @@ ROWS = (
     'siameseim',
     'two-stage',
     'm3i',
+    'm3i-contrast',
     'm3i-single',
     'm3i-without-category',
     'm3i-without-text',
