@@ -169,6 +169,7 @@ SETTINGS = dict(
 # what is built by a test below, or needs more than the libraries here
 ELSEWHERE = dict(
     DATASETS={
+        'ClassFolders',
         'ClassTarsSource',
         'HuggingFaceSource',
         'INaturalist2018',

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 
+from m3i_mm.checkpoints.errors import CheckpointError
 from m3i_mm.checkpoints.latest import find_latest, require_intact
 
 from .config_check import ConfigError
@@ -68,6 +69,10 @@ def set_resume(cfg: Config, resume: str | None) -> list[str]:
             said = f'--resume: {cfg.work_dir} has no checkpoint'
             return [f'{said}, load_from={start} begins' if start else said]
         resume = latest
+    elif osp.isdir(resume):
+        latest = find_latest(resume)
+        hint = f': --resume {latest}' if latest else ', without a checkpoint'
+        raise CheckpointError(f'--resume: {resume} is a folder{hint}')
     elif '://' not in resume:
         require_intact(resume)
     cfg.resume = True

@@ -5,10 +5,7 @@ The classes come from the data; heads, evaluators and paths follow.
 
 from __future__ import annotations
 
-import json
 import os.path as osp
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +13,25 @@ from mmengine.config import Config
 
 from m3i_mm.checkpoints.addresses import look_up
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
+from m3i_mm.datasets.sources.folder import is_foreign
 
 from .config_check import ConfigError
+from .own_coco import use_coco
+from .own_parts import (
+    LOADERS,
+    datasets_of,
+    evaluators_of,
+    half_of,
+    replace_dataset,
+)
 
 __all__ = ['use_backbone', 'use_data']
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-# how the halves of a data set are called, the likeliest first
-TRAIN_NAMES = ('train2017', 'training', 'train')
-VAL_NAMES = ('val2017', 'validation', 'valid', 'val', 'test')
 # how segmentation sets call the folders of pictures and of label maps
 PICTURE_NAMES = ('images', 'img', 'img_dir')
 MAP_NAMES = ('masks', 'annotations', 'labels', 'ann', 'ann_dir')
+# what label maps must not be
+LOSSY = ('.jpg', '.jpeg', '.jpe', '.jfif')
 
 
 def use_backbone(cfg: Config, run: str) -> str:
@@ -106,7 +110,7 @@ def use_data(cfg: Config, folder: str) -> str:
     if not root.is_dir():
         raise ConfigError(f'--data: there is no folder {folder!r}')
     scope = cfg.get('default_scope')
-    use = {'mmdet': _use_coco, 'mmseg': _use_maps}.get(scope, _use_folders)
+    use = {'mmdet': use_coco, 'mmseg': _use_maps}.get(scope, _use_folders)
     if use is _use_folders and 'head' not in cfg.model:
         raise ConfigError(
             f'--data serves classifiers, detectors and segmentors, and '
@@ -118,155 +122,6 @@ def use_data(cfg: Config, folder: str) -> str:
     return f'{folder}: {len(classes)} classes ({shown})'
 
 
-def _datasets(cfg: Config, loader: str) -> Iterator[Any]:
-    """Yield the settings of a loader's data sets, inside their wrappers."""
-    nodes = [(cfg.get(loader) or {}).get('dataset')]
-    while nodes:
-        node = nodes.pop()
-        if node is None:
-            continue
-        inner = [*node.get('datasets', []), node.get('dataset')]
-        if any(inner):
-            nodes += inner
-        else:
-            yield node
-
-
-def _evaluators(cfg: Config) -> Iterator[Any]:
-    for key in ('val_evaluator', 'test_evaluator'):
-        yield from _listed(cfg.get(key))
-
-
-def _half(names: Sequence[str], loader: str) -> str | None:
-    """Return the name of those that belongs to training or evaluation."""
-    wanted = TRAIN_NAMES if loader.startswith('train') else VAL_NAMES
-    found = [n for w in wanted for n in names if w in n.lower()]
-    if not found and len(names) == 1:
-        return names[0]
-    if not found:
-        return None
-    return found[0]
-
-
-def _replace(dataset: Any, **settings: Any) -> None:
-    """Give a data set other data, keeping its pipeline."""
-    kept = {
-        key: dataset[key]
-        for key in ('pipeline', 'filter_cfg', 'test_mode', '_scope_')
-        if dataset.get(key) is not None
-    }
-    dataset.clear()
-    dataset.update({**settings, **kept})
-
-
-def _use_coco(cfg: Config, root: Path) -> list[str]:
-    files = sorted([*root.glob('annotations/*.json'), *root.glob('*.json')])
-    names = [str(file.relative_to(root)) for file in files]
-    # beside them COCO has captions, keypoints and panoptic maps
-    names = [n for n in names if 'instances' in n] or names
-    if not names:
-        raise ConfigError(
-            f'--data {root}: there are no annotations, annotations/*.json or '
-            '*.json in the format of COCO'
-        )
-    classes: list[str] = []
-    for loader in LOADERS:
-        name = _half(names, loader)
-        if name is None:
-            half = 'train' if loader.startswith('train') else 'val'
-            raise ConfigError(
-                f'--data {root}: none of {", ".join(names)} has {half!r} in '
-                'its name'
-            )
-        content = _read_coco(root / name)
-        found = [category['name'] for category in content['categories']]
-        if classes and found != classes:
-            raise ConfigError(
-                f'{root / name} has other categories than the training: '
-                f'{", ".join(found[:5])} instead of {", ".join(classes[:5])}'
-            )
-        classes = found
-        prefix = _picture_folder(root, content, loader)
-        for dataset in _datasets(cfg, loader):
-            _replace(
-                dataset,
-                type='CocoDataset',
-                data_root=str(root),
-                ann_file=name,
-                data_prefix=dict(img=prefix),
-                metainfo=dict(classes=tuple(classes)),
-            )
-        if loader.startswith('train'):
-            _set_frequencies(cfg.model, _images_per_class(content))
-        for evaluator in _listed(
-            cfg.get(loader.replace('dataloader', 'evaluator'))
-        ):
-            _use_coco_metric(evaluator, str(root / name), cfg.model)
-    return classes
-
-
-def _use_coco_metric(evaluator: Any, ann_file: str, model: Any) -> None:
-    """Evaluate boxes, and masks if the model has any, as COCO does."""
-    if not evaluator.get('type', '').endswith('CocoMetric'):
-        masks = 'mask_head' in (model.get('roi_head') or {})
-        evaluator.clear()
-        evaluator.metric = ['bbox', 'segm'] if masks else 'bbox'
-    evaluator.update(type='CocoMetric', ann_file=ann_file)
-
-
-def _images_per_class(content: dict[str, Any]) -> list[int]:
-    """Count in how many images each category occurs."""
-    objects = content.get('annotations', [])
-    pairs = {(o['category_id'], o['image_id']) for o in objects}
-    counts = Counter(category for category, _ in pairs)
-    return [counts[category['id']] for category in content['categories']]
-
-
-def _set_frequencies(node: Any, counts: list[int]) -> None:
-    """Give federated losses the frequencies of these classes."""
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            _set_frequencies(child, counts)
-    if isinstance(node, dict):
-        if 'class_frequency' in node:
-            node['class_frequency'] = counts
-        for child in node.values():
-            _set_frequencies(child, counts)
-
-
-def _listed(value: Any) -> list[Any]:
-    if not value:
-        return []
-    return [value] if isinstance(value, dict) else list(value)
-
-
-def _read_coco(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        images, categories = content['images'], content['categories']
-    except (ValueError, TypeError, KeyError) as error:
-        raise ConfigError(
-            f'{path} is no COCO file: it has no images and categories'
-        ) from error
-    if not images or not categories:
-        raise ConfigError(f'{path} lists no image or no category')
-    return content
-
-
-def _picture_folder(root: Path, content: dict[str, Any], loader: str) -> str:
-    """Find the folder in which the pictures of a COCO file are."""
-    halves = TRAIN_NAMES if loader.startswith('train') else VAL_NAMES
-    name = content['images'][0]['file_name']
-    places = [*halves, *(f'images/{half}' for half in halves), 'images', '']
-    for place in places:
-        if (root / place / name).is_file():
-            return f'{place}/' if place else ''
-    raise ConfigError(
-        f'--data {root}: the picture {name!r} is in none of the folders '
-        f'{", ".join(place or "." for place in places)}'
-    )
-
-
 def _use_maps(cfg: Config, root: Path) -> list[str]:
     listed = root / 'classes.txt'
     if not listed.is_file():
@@ -274,7 +129,10 @@ def _use_maps(cfg: Config, root: Path) -> list[str]:
             f'--data {root}: classes.txt is missing, the name of each number '
             'in the maps, one a line, that of 0 first'
         )
-    classes = listed.read_text(encoding='utf-8').split('\n')
+    try:
+        classes = listed.read_text(encoding='utf-8-sig').split('\n')
+    except UnicodeDecodeError as error:
+        raise ConfigError(f'{listed} is not in UTF-8: {error}') from error
     classes = [name.strip() for name in classes if name.strip()]
     pictures, maps = (
         next((n for n in names if (root / n).is_dir()), None)
@@ -284,21 +142,21 @@ def _use_maps(cfg: Config, root: Path) -> list[str]:
         raise ConfigError(f'--data {root}: there is no images/ or no masks/')
     halves = sorted(p.name for p in (root / pictures).iterdir() if p.is_dir())
     for loader in LOADERS:
-        half = _half(halves, loader)
+        half = half_of(halves, loader)
         if half is None or not (root / maps / half).is_dir():
             raise ConfigError(
                 f'--data {root}: {pictures}/ and {maps}/ need a folder train '
                 'and a folder val each'
             )
         images, labels = f'{pictures}/{half}', f'{maps}/{half}'
-        for dataset in _datasets(cfg, loader):
-            _replace(
+        for dataset in datasets_of(cfg, loader):
+            replace_dataset(
                 dataset,
                 type='BaseSegDataset',
                 data_root=str(root),
                 data_prefix=dict(img_path=images, seg_map_path=labels),
                 img_suffix=_suffix(root / images),
-                seg_map_suffix=_suffix(root / labels),
+                seg_map_suffix=_map_suffix(root / labels),
                 reduce_zero_label=False,
                 metainfo=dict(classes=tuple(classes)),
             )
@@ -316,6 +174,16 @@ def _keep_zero(node: Any) -> None:
     if isinstance(node, (list, tuple)):
         for child in node:
             _keep_zero(child)
+
+
+def _map_suffix(folder: Path) -> str:
+    suffix = _suffix(folder)
+    if suffix.lower() in LOSSY:
+        raise ConfigError(
+            f'{folder}: label maps in JPEG are not what was saved, for it '
+            'changes numbers: save them as PNG'
+        )
+    return suffix
 
 
 def _suffix(folder: Path) -> str:
@@ -339,34 +207,44 @@ def _use_folders(cfg: Config, root: Path) -> list[str]:
     for loader in LOADERS:
         if cfg.get(loader) is None:
             continue
-        half = _half(halves, loader) if len(halves) > 1 else None
+        half = half_of(halves, loader) if len(halves) > 1 else None
         if half is None:
             raise ConfigError(
                 f'--data {root}: train/ and val/ are needed, with a folder '
                 f'for each class; there is {", ".join(halves) or "nothing"}'
             )
-        found = sorted(p.name for p in (root / half).iterdir() if p.is_dir())
-        if (classes and found != classes) or not found:
+        found = _class_folders(root / half)
+        classes = classes or found
+        foreign = [name for name in found if name not in classes]
+        if foreign or not found:
             raise ConfigError(
                 f'{root / half} has other classes than the training: '
-                f'{", ".join(found[:5]) or "none"}'
+                f'{", ".join(foreign[:5]) or "none"}'
             )
-        classes = found
-        for dataset in _datasets(cfg, loader):
-            _replace(
+        for dataset in datasets_of(cfg, loader):
+            replace_dataset(
                 dataset,
-                type='mmpretrain.CustomDataset',
+                type='m3i_mm.datasets.class_folders.ClassFolders',
                 data_root=str(root),
                 data_prefix=half,
                 with_label=True,
                 extensions=IMAGE_SUFFIXES,
+                metainfo=dict(classes=tuple(classes)),
             )
-    for evaluator in _evaluators(cfg):
+    for evaluator in evaluators_of(cfg, 'val_dataloader', 'test_dataloader'):
         if len(classes) < 6 and 'topk' in evaluator:
             evaluator['topk'] = (1,)
     if cfg.get('data_preprocessor') is not None:
         cfg.data_preprocessor.num_classes = len(classes)
     return classes
+
+
+def _class_folders(folder: Path) -> list[str]:
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and not is_foreign(path.name)
+    )
 
 
 def _set_heads(node: Any, count: int) -> None:

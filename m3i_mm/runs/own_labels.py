@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from .config_check import ConfigError
-from .own_data import TRAIN_NAMES, VAL_NAMES
+from .own_parts import TRAIN_NAMES, VAL_NAMES
 from .survey import Survey, survey
 from .views import evaluation_view
 

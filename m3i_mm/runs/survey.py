@@ -22,7 +22,7 @@ from m3i_mm.datasets.transforms import DecodeImage
 from m3i_mm.utils.names import near_names
 
 from .config_check import ConfigError
-from .own_data import TRAIN_NAMES, VAL_NAMES
+from .own_parts import TRAIN_NAMES, VAL_NAMES
 
 __all__ = ['Survey', 'survey']
 

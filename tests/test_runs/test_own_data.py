@@ -9,6 +9,7 @@ from mmdet.registry import METRICS
 from PIL import Image
 from toy.downstream import write_detection_set, write_segmentation_set
 
+from m3i_mm.datasets.faults import DataError
 from m3i_mm.runs.building import build_loader
 from m3i_mm.runs.config_check import ConfigError
 from m3i_mm.runs.own_data import use_backbone, use_data
@@ -184,7 +185,7 @@ def test_what_is_wrong_with_the_data(coco, maps, folders):
     with pytest.raises(ConfigError, match=r'train\.json is no COCO file'):
         use_data(cfg, str(coco))
     shutil.move(folders / 'val/owl', folders / 'val/bat')
-    with pytest.raises(ConfigError, match='other classes than the training'):
+    with pytest.raises(ConfigError, match='than the training: bat'):
         use_data(shipped('internimage/internimage-t'), str(folders))
     shutil.rmtree(maps / 'masks/val')
     with pytest.raises(ConfigError, match='a folder val each'):
@@ -208,6 +209,71 @@ def test_the_backbone_of_a_run(tmp_path):
     assert 'detector.pth is left out' in use_backbone(cfg, str(tmp_path))
     assert cfg.load_from is None
     assert cfg.model.backbone.init_cfg.new_weights == ['extra']
+
+
+def test_classes_are_told_by_their_names(folders):
+    for half in ('train', 'val'):
+        for name in ('.ipynb_checkpoints', '@eaDir', '__MACOSX'):
+            shutil.copytree(folders / half / 'cat', folders / half / name)
+    # the second of three; the pictures of the third keep their number
+    shutil.rmtree(folders / 'val/dog')
+    cfg = shipped('own_data/resnet18')
+    assert '3 classes (cat, dog, owl)' in use_data(cfg, str(folders))
+    assert cfg.model.head.num_classes == 3
+    for loader, numbers in {
+        'train_dataloader': [0, 0, 1, 1, 2, 2],
+        'val_dataloader': [0, 0, 2, 2],
+    }.items():
+        dataset = build_loader(cfg, loader).dataset
+        assert dataset.metainfo['classes'] == ('cat', 'dog', 'owl')
+        assert dataset.get_gt_labels().tolist() == numbers
+
+
+def test_folders_without_pictures_are_an_error(folders):
+    for path in folders.rglob('*.jpg'):
+        path.unlink()
+    cfg = shipped('own_data/resnet18')
+    use_data(cfg, str(folders))
+    with pytest.raises(DataError, match=r'train holds no picture in the'):
+        build_loader(cfg)
+
+
+@pytest.mark.parametrize(
+    ('before', 'after', 'words'),
+    [
+        (b'{"', b'\xef\xbb\xbf{"', 'no COCO file: Unexpected UTF-8 BOM'),
+        (b'apple', b'caf\xe9', 'is not in UTF-8'),
+        (b'"file_name"', b'"coco_url"', 'no images with a file_name'),
+        (b'"name"', b'"title"', 'categories with id and name'),
+        (b'"category_id": 1', b'"category_id": 9', 'category_id 9, which'),
+        (b'"image_id": 1', b'"image_id": 77', 'image_id 77, which'),
+    ],
+)
+def test_mistakes_in_a_coco_file_are_named(coco, before, after, words):
+    path = coco / 'annotations/instances_val.json'
+    content = path.read_bytes()
+    assert before in content
+    path.write_bytes(content.replace(before, after, 1))
+    cfg = shipped('coco/mask-rcnn_internimage-t')
+    with pytest.raises(ConfigError, match=f'instances_val.json.*{words}'):
+        use_data(cfg, str(coco))
+
+
+def test_what_is_wrong_with_label_maps(maps):
+    cfg = shipped('ade20k/upernet_internimage-t')
+    (maps / 'classes.txt').write_bytes(b'\xef\xbb\xbfother\r\napple\r\npear')
+    use_data(cfg, str(maps))
+    classes = cfg.train_dataloader.dataset.metainfo.classes
+    assert classes == ('other', 'apple', 'pear')
+    (maps / 'classes.txt').write_bytes(b'caf\xe9')
+    with pytest.raises(ConfigError, match=r'classes\.txt is not in UTF-8'):
+        use_data(cfg, str(maps))
+    (maps / 'classes.txt').write_text('other\napple\npear')
+    for path in list(maps.glob('masks/*/*.png')):
+        Image.open(path).save(path.with_suffix('.jpg'))
+        path.unlink()
+    with pytest.raises(ConfigError, match='label maps in JPEG'):
+        use_data(cfg, str(maps))
 
 
 def test_pictures_of_classes_may_be_webp(folders):

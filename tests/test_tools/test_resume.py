@@ -6,9 +6,12 @@ import uuid
 
 import pytest
 import torch
+from mmengine.config import Config
 from toy.shards import write_shards
 
+from m3i_mm.checkpoints.errors import CheckpointError
 from m3i_mm.runs import cli
+from m3i_mm.runs.config import set_resume
 
 # 26 samples in batches of 4: 6 iterations in each of 3 epochs
 LAST_ITERATION = 18
@@ -105,3 +108,11 @@ def test_killed_and_resumed_run_has_the_same_weights(
     assert _histories(resumed) == _histories(uninterrupted)
     moved = uninterrupted['state_dict']['momentum_encoder.steps']
     assert moved == LAST_ITERATION
+
+
+def test_a_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(CheckpointError, match='is a folder, without a'):
+        set_resume(Config(dict(work_dir='a')), str(tmp_path))
+    torch.save(dict(state_dict={}), tmp_path / 'epoch_1.pth')
+    with pytest.raises(CheckpointError, match=r'--resume .*epoch_1\.pth$'):
+        set_resume(Config(dict(work_dir='a')), str(tmp_path))

@@ -19,7 +19,7 @@ from ..images import IMAGE_SUFFIXES
 from .base import Sample, Source
 from .image_root import lies_below
 
-__all__ = ['ImageFolderSource', 'ImageNetSource']
+__all__ = ['ImageFolderSource', 'ImageNetSource', 'is_foreign']
 
 # what macOS, Synology, Windows and file systems put beside the data
 FOREIGN = {
@@ -189,8 +189,15 @@ def _has_folders(folder: str) -> bool:
     )
 
 
-def _is_foreign(name: str) -> bool:
-    """Whether a name is hidden, or one that an operating system makes."""
+def is_foreign(name: str) -> bool:
+    """Tell folders and files that are none of a person's pictures.
+
+    Args:
+        name (str): The name alone.
+
+    Returns:
+        bool: Whether it is hidden, or one that an operating system makes.
+    """
     return name.startswith('.') or name in FOREIGN
 
 
@@ -230,7 +237,7 @@ def _find_images(root: str) -> Iterator[str]:
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        found = [entry for entry in entries if not _is_foreign(entry.name)]
+        found = [entry for entry in entries if not is_foreign(entry.name)]
     return sorted(found, key=lambda entry: entry.name)
 
 
