@@ -39,3 +39,9 @@ model = dict(
         ),
     ),
 )
+# the encoder learns best at a rate that undoes a text encoder
+optim_wrapper = dict(
+    optimizer=dict(lr=1.2e-2),
+    constructor='DefaultOptimWrapperConstructor',
+    paramwise_cfg=dict(custom_keys=dict(text_encoder=dict(lr_mult=0.25))),
+)

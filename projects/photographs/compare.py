@@ -133,6 +133,18 @@ def list_trials(args: argparse.Namespace) -> list[Trial]:
     ]
 
 
+def list_names(args: argparse.Namespace) -> list[str]:
+    """List what the table has: of a choice, all that was ever tried."""
+    if args.part == 'val':
+        return sorted(path.name for path in args.results.glob('*/'))
+    names = (
+        Trial(row, 0, 0, rate=rate).name
+        for row in args.rows
+        for rate in args.rates
+    )
+    return list(dict.fromkeys(names))
+
+
 def pictures_of(row: str, args: argparse.Namespace) -> int:
     """Return how many pictures a row sees."""
     stages = stages_of(row)
@@ -179,12 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parse_args(arguments)
     try:
         failed = [] if args.table else start_runs(args)
-        names = dict.fromkeys(
-            Trial(row, 0, 0, rate=rate).name
-            for row in args.rows
-            for rate in args.rates
-        )
-        scores = load_scores(args.results, list(names))
+        scores = load_scores(args.results, list_names(args))
         if args.part == 'val':
             first = load_scores(HERE / 'results/experiment-1', ROWS)
             print(write_choice(scores, seed_deviations(first)))
