@@ -304,3 +304,35 @@ class TestParquet:
             ImageTextListSource(path)
         with pytest.raises(SampleError, match=r'list fault in .*\[2\]'):
             large.read_chunk(2)
+
+    def test_pictures_themselves_in_a_column(self, tmp_path):
+        pyarrow = pytest.importorskip('pyarrow')
+        parquet = pytest.importorskip('pyarrow.parquet')
+        jpeg = b'\xff\xd8\xff\xe0 a picture'
+        columns = {
+            # as Hugging Face writes them
+            'of both': [
+                dict(bytes=jpeg, path='a.jpg'),
+                dict(bytes=None, path='b.jpg'),
+                dict(bytes=jpeg, path=None),
+                None,
+            ],
+            'of bytes': [jpeg, b'b.jpg', jpeg, None],
+        }
+        for kind, values in columns.items():
+            path = str(tmp_path / f'{kind}.parquet')
+            texts = list('abcd')
+            table = pyarrow.table(dict(image=values, text=texts))
+            parquet.write_table(table, path)
+            source = ImageTextListSource(path)
+            assert source[0]['img_bytes'] == source[2]['img_bytes'] == jpeg
+            assert source[1]['img_path'] == str(tmp_path / 'b.jpg')
+            with pytest.raises(SampleError, match='holds no path'):
+                source[3]
+
+
+@pytest.mark.parametrize('other', [';', '\t', '|'])
+def test_another_delimiter_is_named(tmp_path, other):
+    path = write(tmp_path / 'l.csv', f'image{other}text\na.jpg{other}a\n')
+    with pytest.raises(ValueError, match='line 1: one column.*separated by'):
+        read_table(path)

@@ -36,7 +36,8 @@ class ImageTextListSource(Source):
             :func:`~m3i_mm.datasets.sources.tables.read_table`.
         root (str): What the paths of pictures are relative to: a folder, or a
             ``.zip`` or ``.tar`` archive. Defaults to the folder of the list.
-        image (str): The column of picture paths. Defaults to ``'image'``.
+        image (str): The column of picture paths, or of the encoded pictures
+            themselves, as Parquet files have them. Defaults to ``'image'``.
         text (str | Sequence[str]): The column or columns of texts. Defaults
             to ``'text'``.
         label (str, optional): The column of class numbers, which becomes the
@@ -111,9 +112,9 @@ class ImageTextListSource(Source):
             SampleError: If it has no picture.
         """
         fields = dict(row)
-        path = written(fields.pop(self.image, None))
+        path, content = _path_or_content(fields.pop(self.image, None))
         key = f'{index}:{path}'
-        if not isinstance(path, str) or not path:
+        if content is None and not path:
             reason = f'the column {self.image!r} holds no path'
             raise SampleError('image', key, reason)
         with as_fault('text', key):
@@ -129,6 +130,8 @@ class ImageTextListSource(Source):
         if self.label:
             fields['label'] = label
         sample: Sample = dict(sample_key=key, fields=fields)
+        if content is not None:
+            return {**sample, 'img_bytes': content}
         return {**sample, **self.files.locate(path)}
 
 
@@ -147,6 +150,23 @@ class _Samples:
 
     def __getitem__(self, index: int, /) -> Sample:
         return self.source.parse(self.rows[index], self.first + index)
+
+
+def _path_or_content(value: Any) -> tuple[str, bytes | None]:
+    """Tell the path of a picture from the picture itself.
+
+    Parquet files hold either, those of Hugging Face ``bytes`` and ``path``.
+    """
+    content = None
+    if isinstance(value, dict):
+        content, value = value.get('bytes'), value.get('path')
+    elif isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            content, value = value, None
+    path = written(value)
+    return path if isinstance(path, str) else '', content
 
 
 def _number(cell: str | None) -> str | int | float | None:

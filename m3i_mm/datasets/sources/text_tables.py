@@ -216,6 +216,14 @@ class DelimitedTable(_TextTable):
         if len(set(self.columns)) < len(self.columns):
             raise self._error(1, f'columns of one name: {self.columns}')
         width = len(self.columns)
+        others = [c for c in ',;\t|' if width == 1 and c in self.columns[0]]
+        if others:
+            raise self._error(
+                1,
+                f'one column, {self.columns[0]!r}: is it separated by '
+                f'{others[0]!r} instead of {self.delimiter!r}? Save it with '
+                'those, or name the columns by column_names',
+            )
         if self.quoted:
             return self._find_quoted(file, line, width)
         return self._find_lines(file, line, self.delimiter.encode(), width)
