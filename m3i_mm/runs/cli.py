@@ -214,8 +214,10 @@ def load_config(
         ConfigError: If the config cannot work as it is written.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config, args.cfg_options)
+    cfg = read_config(args.config)
     change(cfg)
+    # the last word is the user's
+    cfg = read_config(cfg, args.cfg_options)
     cfg.launcher = args.launcher
     set_work_dir(cfg, args.work_dir)
     complete_dataloaders(cfg)

@@ -10,6 +10,7 @@ from PIL import Image
 from toy.downstream import write_detection_set, write_segmentation_set
 
 from m3i_mm.datasets.faults import DataError
+from m3i_mm.runs import cli
 from m3i_mm.runs.building import build_loader
 from m3i_mm.runs.config_check import ConfigError
 from m3i_mm.runs.own_data import use_backbone, use_data
@@ -227,6 +228,18 @@ def test_classes_are_told_by_their_names(folders):
         dataset = build_loader(cfg, loader).dataset
         assert dataset.metainfo['classes'] == ('cat', 'dog', 'owl')
         assert dataset.get_gt_labels().tolist() == numbers
+
+
+def test_overrides_have_the_last_word(folders):
+    name = 'own_data/resnet18_1xb32-coslr-20e_own-data'
+    key = 'train_dataloader.dataset.indices'
+    words = [name, '--data', str(folders), '--cfg-options', f'{key}=2']
+    args = cli.train_parser().parse_args(words)
+    cfg = cli.load_config(
+        args, 'train', lambda cfg: use_data(cfg, args.data) and None
+    )
+    assert cfg.train_dataloader.dataset.indices == 2
+    assert len(build_loader(cfg, num_workers=0).dataset) == 2
 
 
 def test_folders_without_pictures_are_an_error(folders):
