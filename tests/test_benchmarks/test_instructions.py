@@ -53,8 +53,8 @@ def test_a_missing_disassembler_is_named(monkeypatch):
 def test_the_forward_kernel_is_short(dtype, most):
     forward = count_dcnv3(64, 4, getattr(torch, dtype), 90)[0]
     assert forward['instructions per output'] <= most
-    # 40 warps a multiprocessor
-    assert forward['registers'] <= 48
+    # 36 warps a multiprocessor
+    assert forward['registers'] <= 56
 
 
 @pytest.mark.skipif(find_nvdisasm() is None, reason='needs nvdisasm')

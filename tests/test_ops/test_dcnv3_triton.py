@@ -19,7 +19,13 @@ from dcnv3_reference import (
 )
 
 from m3i_mm.ops import dcnv3, triton_launch
-from m3i_mm.ops.deform_conv_v3 import triton_constants, triton_gradients
+from m3i_mm.ops.deform_conv_v3 import (
+    triton_backend,
+    triton_constants,
+    triton_gradients,
+)
+from m3i_mm.ops.deform_conv_v3.geometry import Geometry
+from m3i_mm.ops.deform_conv_v3.triton_constants import tile_constants
 
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
 DEVICE = 'cpu' if INTERPRETED else 'cuda'
@@ -89,6 +95,53 @@ def test_half_precision_is_accumulated_in_float32(dtype):
         for array in (input, offset, mask, grad_output)
     ]
     check(arrays[:3], arrays[3], setting, dtype, torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_positions_in_tiles_give_the_same(monkeypatch, dtype):
+    """Groups side by side in a program, or some of them, as in a line."""
+    setting = Setting(kernel_size=1, padding=0, groups=12)
+    *arrays, grad_output = make_inputs(
+        setting, batch=1, size=(8, 16), group_channels=4
+    )
+    tiles, results = [], []
+    for positions in (None, dict(TILE_LINES=0, TILE_COLUMNS=0)):
+        for module in (triton_backend, triton_gradients):
+
+            def spy(*args, positions=positions):
+                tiles.append(positions or tile_constants(*args))
+                return tiles[-1]
+
+            monkeypatch.setattr(module, 'tile_constants', spy)
+        input, offset, mask = tensors_of(arrays, dtype)
+        output = dcnv3(
+            input.detach(), offset, mask, *setting, backend='triton'
+        )
+        grad = torch.tensor(grad_output, dtype=dtype, device=DEVICE)
+        grads = torch.autograd.grad(output, (offset, mask), grad)
+        results.append([output, *grads])
+    assert [tile['TILE_LINES'] > 1 for tile in tiles] == [True] * 2 + [
+        False
+    ] * 2
+    assert all(map(torch.equal, *results))
+
+
+@pytest.mark.parametrize(
+    ('groups', 'size', 'rows', 'expected'),
+    [
+        (4, (56, 56), 128, (4, 8)),
+        (8, (28, 28), 128, (4, 4)),
+        (10, (56, 56), 64, (4, 8)),
+        # four columns do not divide 14
+        (16, (14, 14), 128, (0, 0)),
+        (128, (8, 8), 128, (0, 0)),
+    ],
+)
+def test_tiles_fill_the_map(groups, size, rows, expected):
+    mask = torch.empty(1, *size, 9 * groups)
+    geometry = Geometry(*Setting(groups=groups))
+    tile = tile_constants(geometry, mask, rows)
+    assert (tile['TILE_LINES'], tile['TILE_COLUMNS']) == expected
 
 
 def test_integer_points_take_the_right_hand_derivative():

@@ -28,6 +28,7 @@ from .triton_constants import (
     has_aligned_pairs,
     import_kernels,
     sampling_constants,
+    tile_constants,
 )
 from .triton_gradients import Sampling, add_gradients, gather_gradients
 
@@ -102,6 +103,7 @@ def _forward(
         **sampling_constants(geometry, input, offset, output),
         BLOCK_CHANNELS=block,
         TILE=tile,
+        **tile_constants(geometry, mask, max(1, tile // block)),
         PACKED=input.dtype == torch.bfloat16
         and not is_odd
         and has_aligned_pairs(input),

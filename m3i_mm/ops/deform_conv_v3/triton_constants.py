@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = [
     'has_aligned_pairs',
     'import_kernels',
     'sampling_constants',
+    'tile_constants',
 ]
 
 
@@ -67,3 +69,30 @@ def sampling_constants(
         PACKED_OFFSET=offset.dtype in (torch.bfloat16, torch.float32)
         and has_aligned_pairs(offset),
     )
+
+
+def tile_constants(
+    geometry: Geometry, mask: Tensor, rows: int
+) -> dict[str, int]:
+    """Return the positions of a program that does not have rows in a line.
+
+    A tile in two dimensions reads fewer different pixels than a line of as
+    many positions. It has as many groups as a power of two can, which lie side
+    by side in memory, and is as wide as high, or twice.
+
+    Args:
+        geometry (Geometry): The constants of the call.
+        mask (Tensor): Shape (N, Ho, Wo, G*P).
+        rows (int): Rows of a program, a power of two.
+
+    Returns:
+        dict[str, int]: Lines and columns of a tile by the constants' names;
+        zeros for rows in a line, where tiles would not fill the map.
+    """
+    height, width = mask.shape[1:3]
+    groups = math.gcd(geometry.groups, rows)
+    lines = 1 << ((rows // groups).bit_length() - 1) // 2
+    columns = rows // groups // lines
+    if lines == 1 or height % lines or width % columns:
+        lines = columns = 0
+    return dict(TILE_LINES=lines, TILE_COLUMNS=columns)

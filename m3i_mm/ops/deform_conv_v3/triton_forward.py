@@ -143,6 +143,8 @@ def forward_kernel(
     WIDE_INDEX: tl.constexpr,
     COMPUTE: tl.constexpr,
     TILE: tl.constexpr,
+    TILE_LINES: tl.constexpr,
+    TILE_COLUMNS: tl.constexpr,
     PACKED: tl.constexpr,
     PACKED_OFFSET: tl.constexpr,
 ) -> None:
@@ -171,6 +173,8 @@ def forward_kernel(
         BLOCK_ROWS,
         WIDE_INDEX,
         COMPUTE,
+        TILE_LINES,
+        TILE_COLUMNS,
     )
     if PACKED:
         input_ptr = input_ptr.to(tl.pointer_type(tl.int32))

@@ -23,6 +23,7 @@ from .triton_constants import (
     has_aligned_pairs,
     import_kernels,
     sampling_constants,
+    tile_constants,
 )
 from .triton_windows import (
     CHUNK,
@@ -222,6 +223,7 @@ def _points(sampling: Sampling, wanted: bool) -> tuple[Tensor, Tensor]:
             sampling,
             BLOCK_CHANNELS=block,
             TILE=tile,
+            **tile_constants(geometry, mask, max(1, tile // block)),
             PACKED=input.dtype == torch.bfloat16
             and input.shape[3] // geometry.groups % 2 == 0
             and has_aligned_pairs(input)

@@ -36,24 +36,45 @@ def locate_rows(
     BLOCK_ROWS: tl.constexpr,
     WIDE_INDEX: tl.constexpr,
     COMPUTE: tl.constexpr,
+    TILE_LINES: tl.constexpr = 0,
+    TILE_COLUMNS: tl.constexpr = 0,
 ) -> Any:
-    """Return rows, their existence, kernel centre x and y, and image start."""
+    """Return rows, their existence, kernel centre x and y, and image start.
+
+    A program has rows one after the other, or those of a tile of
+    ``TILE_LINES`` x ``TILE_COLUMNS`` positions, which must divide the map, and
+    of so many groups that they are ``BLOCK_ROWS``.
+    """
     program = tl.program_id(0)
     if WIDE_INDEX:
         program = program.to(tl.int64)
-    rows = program * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
-    position = rows // GROUPS
-    line = position // out_width
-    center_x = (position % out_width) * STRIDE + ORIGIN
-    center_y = (line % out_height) * STRIDE + ORIGIN
-    image = line // out_height
-    start = (image * height * width * GROUPS + rows % GROUPS) * GROUP_CHANNELS
+    row = tl.arange(0, BLOCK_ROWS)
+    if TILE_LINES == 0:
+        rows = program * BLOCK_ROWS + row
+        position = rows // GROUPS
+        group = rows % GROUPS
+        line = position // out_width
+        x = position % out_width
+        y = line % out_height
+        image = line // out_height
+    else:
+        TILE_GROUPS: tl.constexpr = BLOCK_ROWS // TILE_COLUMNS // TILE_LINES
+        BLOCKS: tl.constexpr = GROUPS // TILE_GROUPS
+        across = out_width // TILE_COLUMNS
+        down = out_height // TILE_LINES
+        tile = program // BLOCKS
+        image = tile // across // down
+        group = program % BLOCKS * TILE_GROUPS + row % TILE_GROUPS
+        x = tile % across * TILE_COLUMNS + row // TILE_GROUPS % TILE_COLUMNS
+        y = tile // across % down * TILE_LINES
+        y += row // (TILE_GROUPS * TILE_COLUMNS)
+        rows = ((image * out_height + y) * out_width + x) * GROUPS + group
     return (
         rows,
         rows < row_count,
-        center_x.to(COMPUTE),
-        center_y.to(COMPUTE),
-        start,
+        (x * STRIDE + ORIGIN).to(COMPUTE),
+        (y * STRIDE + ORIGIN).to(COMPUTE),
+        (image * height * width * GROUPS + group) * GROUP_CHANNELS,
     )
 
 

@@ -99,6 +99,8 @@ def points_kernel(
     WIDE_INDEX: tl.constexpr,
     COMPUTE: tl.constexpr,
     TILE: tl.constexpr,
+    TILE_LINES: tl.constexpr,
+    TILE_COLUMNS: tl.constexpr,
     PACKED: tl.constexpr,
     PACKED_OFFSET: tl.constexpr,
 ) -> None:
@@ -126,6 +128,8 @@ def points_kernel(
         BLOCK_ROWS,
         WIDE_INDEX,
         COMPUTE,
+        TILE_LINES,
+        TILE_COLUMNS,
     )
     if PACKED:
         input_ptr = input_ptr.to(tl.pointer_type(tl.int32))
