@@ -33,7 +33,7 @@ def test_counts_by_hand():
 
 
 @pytest.mark.parametrize(
-    ('arch', 'share'), [('tiny', 0.65), ('base', 0.56), ('huge', 0.59)]
+    ('arch', 'share'), [('tiny', 0.65), ('base', 0.56), ('huge', 0.55)]
 )
 def test_a_training_step_moves_few_bytes(arch, share):
     gib, launches = BEFORE[arch]

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from m3i_mm.models.utils.autocast import without_autocast
+from m3i_mm.models.utils.linear import is_plain_linear, linear_together
 from m3i_mm.models.utils.norm import build_norm
 from m3i_mm.ops import dcnv3
 from m3i_mm.registry import MODELS
@@ -141,10 +142,11 @@ class DCNv3(nn.Module):
         """
         projected = self.input_proj(x)
         guide = self.dw_conv(x.permute(0, 3, 1, 2))  # (B, Ho, Wo, C)
+        offset, mask, *gate = self._predict(guide)
         out = dcnv3(
             projected,
-            self.offset(guide),
-            self._normalise(self.mask(guide), projected.dtype),
+            offset,
+            self._normalise(mask, projected.dtype),
             kernel_size=self.kernel_size,
             stride=self.stride,
             padding=self.padding,
@@ -154,9 +156,27 @@ class DCNv3(nn.Module):
             remove_center=self.remove_center,
             backend=self.backend,
         )
-        if self.center_feature_scale:
-            out = self._mix_center(out, projected, guide)
+        if gate:
+            out = self._mix_center(out, projected, gate[0].sigmoid())
         return self.output_proj(out)
+
+    def _predict(self, guide: Tensor) -> tuple[Tensor, ...]:
+        """Return offsets, and logits of the mask and of a gate.
+
+        With a gate one matrix product gives all, which moves fewer bytes
+        though offsets and mask are copied out of it. Two are not worth that.
+        """
+        layers = self.offset, self.mask
+        if not self.center_feature_scale:
+            return tuple(layer(guide) for layer in layers)
+        gate = (
+            self.center_feature_scale_proj_weight,
+            self.center_feature_scale_proj_bias,
+        )
+        if all(map(is_plain_linear, layers)):
+            parameters = [(layer.weight, layer.bias) for layer in layers]
+            return linear_together(guide, [*parameters, gate])
+        return *(layer(guide) for layer in layers), F.linear(guide, *gate)
 
     def _normalise(self, logits: Tensor, dtype: torch.dtype) -> Tensor:
         """Softmax over the points of each group, in float32 or wider."""
@@ -166,14 +186,9 @@ class DCNv3(nn.Module):
             return logits.softmax(-1).flatten(-2).to(dtype)
 
     def _mix_center(
-        self, sampled: Tensor, projected: Tensor, guide: Tensor
+        self, sampled: Tensor, projected: Tensor, gate: Tensor
     ) -> Tensor:
         """Blend in the central pixel, by a gate for each group."""
-        gate = F.linear(
-            guide,
-            self.center_feature_scale_proj_weight,
-            self.center_feature_scale_proj_bias,
-        ).sigmoid()
         center = projected[:, :: self.stride, :: self.stride]
         mixed = torch.lerp(
             sampled.unflatten(-1, (self.groups, -1)),
