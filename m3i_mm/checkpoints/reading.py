@@ -211,7 +211,7 @@ def check_file(path: str) -> None:
 def _damaged(path: str, error: Exception) -> CheckpointError:
     if isinstance(error, OSError) and error.strerror:
         return CheckpointError(f'{path} cannot be read: {error.strerror}')
-    first = (str(error) or type(error).__name__).splitlines()[0]
+    first = f'{type(error).__name__}: {error}'.splitlines()[0]
     return CheckpointError(
         f'{path} is not a checkpoint of torch, or is damaged: {first[:120]}'
     )

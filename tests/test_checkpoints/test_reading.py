@@ -123,6 +123,14 @@ def test_missing_and_damaged_files_are_named(path):
         read_checkpoint(path)
 
 
+def test_what_went_wrong_has_a_name(path):
+    """The pickle machine knows but a number of its first letter."""
+    with open(path, 'w') as file:
+        file.write('hello')
+    with pytest.raises(CheckpointError, match=r'damaged: KeyError: 101$'):
+        read_checkpoint(str(path))
+
+
 def test_mmengine_reads_by_these_rules_once_installed(path, weights):
     install()
     torch.save(dict(model=weights, config=Innocent()), path)
