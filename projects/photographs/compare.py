@@ -41,7 +41,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--images',
         type=int,
-        default=16384,
+        default=8192,
         help='pictures that a run sees (default: %(default)s)',
     )
     parser.add_argument(
