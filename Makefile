@@ -6,6 +6,7 @@
 #   make test-openmmlab    those for the original OpenMMLab releases
 #   make test-deepspeed    those with DeepSpeed
 #   make test-calibration  those that compare with lightly
+#   make test-oldest       those of ops, weights and models on the oldest torch
 #   make lint              ruff and mypy
 #   make docs              the documentation site, in docs/_build
 #
@@ -22,10 +23,10 @@ PACKAGING := setup.cfg setup.py pyproject.toml
 export OMP_NUM_THREADS ?= $(shell nproc)
 
 .PHONY: help env demo demo-downstream test lint test-deepspeed \
-  test-calibration test-openmmlab docs clean
+  test-calibration test-oldest test-openmmlab docs clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -13
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -14
 
 # $(call install,VENV,LINE): MMCV is built in isolation and never taken from
 # pip's cache, which may hold one compiled against another torch. Headless
@@ -92,6 +93,17 @@ test-calibration: $(VENV)/calibration/.complete
 	  $(VENV)/bin/python -m pytest $(PYTEST) -m calibration \
 	  tests/test_models/test_pretrainers/test_lightly.py \
 	  tests/test_projects/test_calibrate.py
+
+$(VENV)/oldest/.complete: $(VENV)/.complete requirements/oldest.txt
+	rm -rf $(VENV)/oldest
+	$(VENV)/bin/pip install --quiet --target $(VENV)/oldest \
+	  -r requirements/oldest.txt
+	@touch $@
+
+test-oldest: $(VENV)/oldest/.complete
+	OMP_NUM_THREADS=1 PYTHONPATH=$(VENV)/oldest \
+	  $(VENV)/bin/python -m pytest $(PYTEST) tests/test_ops \
+	  tests/test_checkpoints tests/test_engine tests/test_models/test_pretrainers
 
 test-openmmlab: $(OPENMMLAB_VENV)/.complete
 	OMP_NUM_THREADS=1 $(OPENMMLAB_VENV)/bin/python -m pytest $(PYTEST) \

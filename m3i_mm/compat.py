@@ -14,8 +14,9 @@ from packaging.version import Version
 
 __all__ = ['check_dependencies', 'installed_lines']
 
-# 2.4 cannot infer the schema of the ops here (torch.library.custom_op)
-OLDEST_TORCH, OLDEST_TORCHVISION = '2.5', '0.20'
+# 2.5 cannot read checkpoints by the rules here: its torch.serialization does
+# not know names for what is safe
+OLDEST_TORCH, OLDEST_TORCHVISION = '2.6', '0.21'
 # line -> {distribution: supported versions}; only the first two are required
 LINES: dict[str, dict[str, str]] = {
     'onedl': {

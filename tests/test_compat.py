@@ -35,7 +35,7 @@ def install(monkeypatch):
         ({'mmengine': '0.10.7', 'mmcv': '2.1.0'}, 'openmmlab'),
         ({**ONEDL, 'onedl-mmdetection': '3.5.1'}, 'onedl'),
         ({**ONEDL, 'onedl-mmengine': '0.10.13rc1'}, 'onedl'),
-        ({**ONEDL, 'torch': '2.5.1+cu124'}, 'onedl'),
+        ({**ONEDL, 'torch': '2.6.0+cu124'}, 'onedl'),
     ],
 )
 def test_supported(install, versions, line):
@@ -76,8 +76,8 @@ def test_supported(install, versions, line):
             'needs mmpretrain >=1.2.0.*but 1.0.0 is installed',
         ),
         (
-            {**ONEDL, 'torch': '2.4.1+cpu'},
-            r"needs torch >= 2.5, but 2.4.1\+cpu.*pip install 'torch>=2.5'",
+            {**ONEDL, 'torch': '2.5.1+cpu'},
+            r"needs torch >= 2.6, but 2.5.1\+cpu.*pip install 'torch>=2.6'",
         ),
     ],
 )

@@ -13,6 +13,7 @@ from dcnv3_reference import (
     dcnv3_loops_gradients,
     make_inputs,
 )
+from toy.versions import ONE_GRAPH
 
 from m3i_mm.ops import dcnv3
 from m3i_mm.ops.deform_conv_v3 import grid_sample, rows, torch_backend
@@ -355,6 +356,7 @@ def test_kernel_with_nothing_but_a_removed_center():
     assert torch.equal(output, torch.zeros_like(input))
 
 
+@ONE_GRAPH
 def test_compiles_without_graph_break():
     torch._dynamo.reset()
     setting = Setting(groups=2, offset_scale=2.0)

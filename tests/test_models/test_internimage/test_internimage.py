@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from toy import internimage as official
+from toy.versions import ONE_GRAPH
 
 from m3i_mm.models.internimage import DCNv3, InternImage
 from m3i_mm.models.internimage.archs import ARCHS, InternImageArch
@@ -182,6 +183,7 @@ def test_seed_makes_the_output_deterministic():
     assert torch.equal(run(), run())
 
 
+@ONE_GRAPH
 def test_compiles_without_a_graph_break():
     model = InternImage(TOY, backend='torch').eval()
     image = torch.randn(1, 3, 32, 32)

@@ -8,6 +8,7 @@ from m3i_cases import WIDTH, m3i_config
 from mmengine.logging import MMLogger
 from torch.nn import functional as F
 from toy.foundation import write_open_clip, write_timm
+from toy.versions import ONE_GRAPH
 
 from m3i_mm.checkpoints import CheckpointError
 from m3i_mm.engine.hooks.checkpoint_fit_hook import CheckpointFitHook
@@ -144,6 +145,7 @@ def test_other_patches_are_resampled_and_it_is_said_once(
     )
 
 
+@ONE_GRAPH
 def test_a_step_with_a_teacher_is_one_graph(folder, two_views):
     model = MODELS.build(config(folder)).train()
     expected = model.loss(two_views)['loss_y']
