@@ -68,14 +68,15 @@ def _weights(
     CHUNK: tl.constexpr,
     FACTOR: tl.constexpr,
 ) -> Any:
-    """Return (pixels of the tile, positions), centres relative to the tile.
+    """Return (pixels of the tile, positions), and how many taps have any.
 
-    They are multiplied by ``FACTOR``.
+    They are multiplied by ``FACTOR``. Centres are relative to the tile.
     """
     half: tl.constexpr = DILATION * (KERNEL_SIZE - 1) // 2
     line = tl.arange(0, TILE_HEIGHT)[:, None, None].to(COMPUTE)
     column = tl.arange(0, TILE_WIDTH)[None, :, None].to(COMPUTE)
     weights = tl.zeros((TILE_HEIGHT, TILE_WIDTH, CHUNK), dtype=COMPUTE)
+    count = 0
     for i in range(KERNEL_SIZE):
         column_x = center_x + OFFSET_SCALE * (i * DILATION - half)
         for j in range(KERNEL_SIZE):
@@ -95,11 +96,13 @@ def _weights(
             y = line_y + OFFSET_SCALE * offset_y
             touches = (x > -1) & (x < TILE_WIDTH) & tap_exists
             touches = touches & (y > -1) & (y < TILE_HEIGHT)
-            if tl.max(touches.to(tl.int32), axis=0) > 0:
+            touched = tl.max(touches.to(tl.int32), axis=0)
+            count += touched
+            if touched > 0:
                 weights += _spread(
                     touches, FACTOR * weight, x, y, column, line
                 )
-    return weights.reshape(TILE_HEIGHT * TILE_WIDTH, CHUNK)
+    return weights.reshape(TILE_HEIGHT * TILE_WIDTH, CHUNK), count
 
 
 @triton.jit(
@@ -181,7 +184,7 @@ def gather_kernel(
             exists = (x >= 0) & (x < out_width) & (y >= 0) & (y < out_height)
             rows = (image * out_height + y) * out_width + x
             rows = rows * GROUPS + group
-            weights = _weights(
+            weights, count = _weights(
                 offset_ptr,
                 mask_ptr,
                 rows,
@@ -200,18 +203,21 @@ def gather_kernel(
                 CHUNK,
                 FACTOR,
             )
-            grad = tl.load(
-                grad_output_ptr + rows[:, None] * GROUP_CHANNELS + channels,
-                mask=exists[:, None] & channel_mask,
-                other=0.0,
-            )
-            sums = tl.dot(
-                weights,
-                grad.to(COMPUTE),
-                sums,
-                input_precision=PRECISION,
-                out_dtype=COMPUTE,
-            )
+            if count > 0:
+                grad = tl.load(
+                    grad_output_ptr
+                    + rows[:, None] * GROUP_CHANNELS
+                    + channels,
+                    mask=exists[:, None] & channel_mask,
+                    other=0.0,
+                )
+                sums = tl.dot(
+                    weights,
+                    grad.to(COMPUTE),
+                    sums,
+                    input_precision=PRECISION,
+                    out_dtype=COMPUTE,
+                )
     pixel = tl.arange(0, PIXELS)
     y = top + pixel // TILE_WIDTH
     x = left + pixel % TILE_WIDTH
