@@ -1,4 +1,4 @@
-# The demo: pre-training in less than ten minutes on two CPU cores
+# M3I in small, with the targets of the paper
 _base_ = [
     '../_base_/models/m3i_resnet18_emoji.py',
     '../_base_/datasets/emoji_two_views.py',

@@ -21,7 +21,7 @@ from m3i_mm.reports import draw_run, write_html_report
 from m3i_mm.visualization import draw_curves
 
 ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / 'configs/m3i/m3i_resnet18_1xb64-coslr-24e_emoji.py'
+CONFIG = ROOT / 'configs/m3i/m3i_resnet18-contrast_1xb64-coslr-16e_emoji.py'
 
 
 def parse_args() -> argparse.Namespace:

@@ -37,6 +37,9 @@ ROOT = Path(__file__).parents[2]
 STEPS = 2  # DDP arranges its buckets anew after the first
 PRETRAINING = {
     'm3i-resnet': 'configs/m3i/m3i_resnet18_1xb64-coslr-24e_emoji.py',
+    'm3i-contrast': (
+        'configs/m3i/m3i_resnet18-contrast_1xb64-coslr-16e_emoji.py'
+    ),
     'm3i-internimage': 'configs/m3i/m3i_internimage_1xb64-coslr-24e_emoji.py',
     'm3i-vit': (
         'configs/m3i/m3i_vit-small-p16_32xb128-amp-coslr-400e_in1k.py'
@@ -49,7 +52,13 @@ PRETRAINING = {
         'configs/internimage/internimage-t_32xb128-amp-coslr-300e_in1k.py'
     ),
 }
-DOUBLED = ('m3i-resnet', 'm3i-internimage', 'm3i-vit', 'classification')
+DOUBLED = (
+    'm3i-resnet',
+    'm3i-contrast',
+    'm3i-internimage',
+    'm3i-vit',
+    'classification',
+)
 DOWNSTREAM = {
     'cascade': 'coco/cascade-mask-rcnn_internimage-l_fpn_32xb2-3x_coco.py',
     'dino': 'coco/dino-4scale_internimage-t_8xb2-12e_coco.py',

@@ -10,7 +10,7 @@ from pathlib import Path
 from m3i_mm.visualization import read_scalars
 
 ROOT = Path(__file__).parents[3]
-PRETRAINING = 'configs/m3i/m3i_resnet18_1xb64-coslr-24e_emoji.py'
+PRETRAINING = 'configs/m3i/m3i_resnet18-contrast_1xb64-coslr-16e_emoji.py'
 INITIALIZATIONS = ('random', 'M3I')
 
 
