@@ -160,6 +160,9 @@ def check_training(cfg: Config) -> list[str]:
         explained_errors(cfg),
     ):
         cfg.work_dir = folder
+        # a run in the same second would share its name, and so the logger
+        # and visualizer, which write into the folder that is gone by then
+        cfg.experiment_name = osp.basename(folder)
         runner = build_runner(cfg)
         runner.train()
         runner.visualizer.close()
