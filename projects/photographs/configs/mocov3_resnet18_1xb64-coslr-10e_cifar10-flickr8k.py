@@ -1,21 +1,2 @@
-_base_ = ['../../instances/configs/_base_/mocov3.py', '_base_/photographs.py']
-model = dict(
-    backbone=dict(_delete_=True, **_base_.encoder),
-    neck=dict(in_channels=128, hid_channels=512, out_channels=128),
-    objectives=dict(
-        y=dict(
-            decoder=dict(
-                layers=[
-                    dict(
-                        type='NonLinearNeck',
-                        in_channels=128,
-                        hid_channels=512,
-                        out_channels=128,
-                        with_avg_pool=False,
-                        norm_cfg=dict(type='SyncBN'),
-                    )
-                ]
-            )
-        )
-    ),
-)
+_base_ = ['_base_/mocov3-128.py', '_base_/photographs.py']
+model = dict(backbone=dict(_delete_=True, **_base_.encoder))
