@@ -40,6 +40,9 @@ ROWS = (
     'm3i-without-text',
     'm3i-without-intra',
     'm3i-without-inter',
+    'm3i-contrast-without-category',
+    'm3i-contrast-without-text',
+    'm3i-contrast-without-inter',
 )
 # a file of each set, and where the set is to be had
 SETS = {
