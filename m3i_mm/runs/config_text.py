@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from mmengine.config import Config
 
+from m3i_mm.engine.hooks import StoppedError
+
 __all__ = ['FormattedConfig']
 
 
@@ -40,6 +42,15 @@ class FormattedConfig(Config):
         content = repr(self._cfg_dict)
         known, text = FormattedConfig._last
         if known != content:
-            text = super().pretty_text
+            text = self._format()
             FormattedConfig._last = content, text
         return text
+
+    def _format(self) -> str:
+        try:
+            return super().pretty_text
+        except SyntaxError as error:
+            # MMEngine takes a signal that comes meanwhile for a wrong config
+            if isinstance(error.__context__, StoppedError | KeyboardInterrupt):
+                raise error.__context__ from None
+            raise

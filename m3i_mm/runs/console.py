@@ -32,6 +32,7 @@ _FOR_THE_FILE = (
     'System environment:',
     'The prefix is not set in metric class',
     '`save_param_scheduler` is True but',
+    'paramwise_options',
 )
 
 

@@ -1,11 +1,13 @@
 """A config whose text is formatted once."""
 
 import copy
+import signal
 
 import pytest
 from mmengine.config import Config, config
 from yapf.yapflib import yapf_api
 
+from m3i_mm.engine.hooks import StoppedError
 from m3i_mm.runs.building import build_runner
 from m3i_mm.runs.config_text import FormattedConfig
 
@@ -54,3 +56,16 @@ def test_a_run_formats_its_config_once(toy_config, formatted):
     toy_config.experiment_name = 'formatted once'
     build_runner(toy_config).train()
     assert len(formatted) <= 2
+
+
+@pytest.mark.parametrize(
+    'stop', [StoppedError(signal.SIGTERM, 'resume'), KeyboardInterrupt()]
+)
+def test_a_signal_meanwhile_is_no_mistake_of_the_config(monkeypatch, stop):
+    def interrupted(text, **style):
+        raise stop
+
+    monkeypatch.setattr(yapf_api, 'FormatCode', interrupted)
+    monkeypatch.setattr(config, 'FormatCode', interrupted, raising=False)
+    with pytest.raises(type(stop)):
+        _ = FormattedConfig.of(Config(dict(a=1))).pretty_text
