@@ -1,9 +1,16 @@
 """A config's model and loader, in its scope and with its preprocessor."""
 
+from pathlib import Path
+
 import pytest
 from mmengine.config import Config
 
-from m3i_mm.runs.building import build_loader, build_model, model_settings
+from m3i_mm.runs.building import (
+    build_loader,
+    build_model,
+    build_runner,
+    model_settings,
+)
 from m3i_mm.runs.config_check import ConfigError
 
 pytestmark = pytest.mark.openmmlab
@@ -61,3 +68,12 @@ def test_a_loader_with_other_settings(toy_config):
     loader = build_loader(toy_config, batch_size=2)
     assert toy_config.train_dataloader.batch_size == 4
     assert len(next(iter(loader))['data_samples']) == 2
+
+
+def test_rates_of_single_parameters_stay_in_the_log_file(toy_config, capfd):
+    toy_config.experiment_name = 'rates of parameters'
+    runner = build_runner(toy_config)
+    runner.logger.info('paramwise_options -- backbone.weight:lr=0.1')
+    assert 'paramwise_options' not in ''.join(capfd.readouterr())
+    (log,) = Path(runner.log_dir).glob('*.log')
+    assert 'paramwise_options' in log.read_text()
