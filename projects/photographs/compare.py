@@ -110,10 +110,17 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         '--plot', type=Path, metavar='PNG', help='draw all runs as well'
     )
     args = parser.parse_args(arguments)
-    repeated = sorted({s for s in args.seeds if args.seeds.count(s) > 1})
+    refuse_repetition(parser, args.seeds)
+    return args
+
+
+def refuse_repetition(
+    parser: argparse.ArgumentParser, seeds: Sequence[int]
+) -> None:
+    """Stop at a seed that is given more than once."""
+    repeated = sorted({s for s in seeds if seeds.count(s) > 1})
     if repeated:
         parser.error(f'--seeds: {repeated} more than once; a run is one run')
-    return args
 
 
 def list_trials(args: argparse.Namespace) -> list[Trial]:

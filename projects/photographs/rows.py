@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from m3i_mm.runs.reading import read_config
@@ -10,6 +11,7 @@ __all__ = [
     'PIXELS',
     'RANDOM',
     'ROWS',
+    'SETS',
     'config_of',
     'missing_sets',
     'settings',
@@ -72,10 +74,10 @@ def settings() -> list[str]:
     return sorted(path.stem for path in LABORATORY.glob('*.py'))
 
 
-def missing_sets(data_root: Path) -> list[str]:
+def missing_sets(data_root: Path, sets: Mapping[str, str] = SETS) -> list[str]:
     """Say which sets are not in a folder, and where to get them."""
     return [
         f'{data_root / path} is missing: {source}'
-        for path, source in SETS.items()
+        for path, source in sets.items()
         if not (data_root / path).exists()
     ]

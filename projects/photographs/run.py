@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from mmengine.config import Config
@@ -25,7 +25,19 @@ from m3i_mm.runs.explain import explained_errors
 from m3i_mm.runs.manifest import describe_run
 from m3i_mm.runs.reading import read_config
 
-__all__ = ['EPOCH', 'RunError', 'Trial', 'read_result', 'result_file', 'run']
+__all__ = [
+    'EPOCH',
+    'EpochClock',
+    'RunError',
+    'Trial',
+    'alone_in',
+    'check_same',
+    'read_result',
+    'result_file',
+    'run',
+    'train',
+    'write_result',
+]
 
 # pictures in an epoch of the configs
 EPOCH = 2048
@@ -34,6 +46,18 @@ CHECKPOINT = 'last_checkpoint'
 
 class RunError(RuntimeError):
     """A run that cannot be started, or whose result cannot be used."""
+
+
+class Budget(Protocol):
+    """What a result has in common with the run that left it."""
+
+    @property
+    def images(self) -> int:
+        """Pictures seen in pre-training."""
+
+    @property
+    def part(self) -> str:
+        """What was evaluated, ``'test'`` or ``'val'``."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +127,19 @@ def read_result(path: Path) -> dict[str, Any] | None:
     return result
 
 
+def write_result(path: Path, content: dict[str, Any]) -> None:
+    """Write the result of a run as a whole or not at all.
+
+    Args:
+        path (Path): See :func:`result_file`.
+        content (dict): What :func:`read_result` is to return.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix('.tmp')
+    draft.write_text(json.dumps(content, indent=1) + '\n')
+    draft.replace(path)
+
+
 def run(trial: Trial, data_root: Path, results: Path, work_dir: Path) -> Path:
     """Train and evaluate a row, unless its result is there.
 
@@ -122,16 +159,16 @@ def run(trial: Trial, data_root: Path, results: Path, work_dir: Path) -> Path:
     path = result_file(results, trial.name, trial.seed)
     folder = work_dir / trial.name / f'seed-{trial.seed}'
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone_in(folder):
+    with alone_in(folder):
         found = read_result(path)
         if found is not None:
-            _check_same(path, found, trial)
+            check_same(path, found, trial)
             return path
         torch.set_num_threads(1)
         begin, wall = time.process_time(), time.time()
         checkpoint, clock = None, EpochClock()
         if trial.row not in (PIXELS, RANDOM):
-            checkpoint = _train(
+            checkpoint = train(
                 trial.config_file,
                 folder,
                 trial,
@@ -154,15 +191,21 @@ def run(trial: Trial, data_root: Path, results: Path, work_dir: Path) -> Path:
             metrics=metrics,
             about=describe_run(),
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # whole or not at all
-        draft = path.with_suffix('.tmp')
-        draft.write_text(json.dumps(content, indent=1) + '\n')
-        draft.replace(path)
+        write_result(path, content)
     return path
 
 
-def _check_same(path: Path, found: dict[str, Any], trial: Trial) -> None:
+def check_same(path: Path, found: dict[str, Any], trial: Budget) -> None:
+    """Refuse a result of another budget or part than is asked for.
+
+    Args:
+        path (Path): The result file, for messages.
+        found (dict): Its content.
+        trial (Budget): The run that is asked for.
+
+    Raises:
+        RunError: If they differ.
+    """
     if found['images'] not in (0, trial.images):
         raise RunError(
             f'{path} saw {found["images"]} pictures, not {trial.images}: '
@@ -197,7 +240,15 @@ class EpochClock(Hook):
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder.
+
+    Args:
+        folder (Path): Of logs and checkpoints.
+
+    Raises:
+        RunError: If another run is in it.
+    """
     with open(folder / '.lock', 'w') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -209,7 +260,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def _train(
+def train(
     config: Path,
     folder: Path,
     trial: Trial,
@@ -217,13 +268,28 @@ def _train(
     data_root: Path,
     clock: EpochClock,
 ) -> str:
-    """Train all stages of a config; return the last checkpoint."""
+    """Train all stages of a config.
+
+    Args:
+        config (Path): The config.
+        folder (Path): Of logs and checkpoints.
+        trial (Trial): Seed, learning rate and precision are taken of it.
+        images (int): Pictures that all stages see together.
+        data_root (Path): Folder of the sets.
+        clock (EpochClock): Takes the time of each epoch.
+
+    Returns:
+        str: The last checkpoint.
+
+    Raises:
+        RunError: If a stage would not see whole epochs.
+    """
     cfg = read_config(str(config), dict(data_root=str(data_root)))
     start = None
     if 'first_stage' in cfg:
         # the stages share the budget
         images = images // 2
-        start = _train(
+        start = train(
             config.parent / cfg.first_stage,
             folder / 'first',
             trial,

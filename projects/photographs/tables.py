@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -38,12 +38,18 @@ REFERENCE = 'm3i'
 Scores = dict[str, dict[int, float]]
 
 
-def load_scores(results: Path, rows: Sequence[str]) -> dict[str, Scores]:
+def load_scores(
+    results: Path,
+    rows: Sequence[str],
+    properties: Mapping[str, Sequence[str]] = PROPERTIES,
+) -> dict[str, Scores]:
     """Read the properties of all finished runs.
 
     Args:
         results (Path): Folder of the results.
         rows (Sequence[str]): Rows to read, in order.
+        properties (Mapping[str, Sequence[str]]): The metrics of each, whose
+            mean it is.
 
     Returns:
         dict[str, Scores]: By row; a property that a row lacks is left out.
@@ -57,7 +63,7 @@ def load_scores(results: Path, rows: Sequence[str]) -> dict[str, Scores]:
             result = read_result(path)
             assert result is not None
             metrics = result['metrics']
-            for name, keys in PROPERTIES.items():
+            for name, keys in properties.items():
                 if all(key in metrics for key in keys):
                     value = statistics.fmean(metrics[key] for key in keys)
                     of_row = scores.setdefault(row, {})
@@ -65,18 +71,21 @@ def load_scores(results: Path, rows: Sequence[str]) -> dict[str, Scores]:
     return scores
 
 
-def mean_ranks(scores: Mapping[str, Scores]) -> dict[str, float]:
+def mean_ranks(
+    scores: Mapping[str, Scores], properties: Iterable[str] = PROPERTIES
+) -> dict[str, float]:
     """Rank the means of all rows in every property, and average the ranks.
 
     Args:
         scores (Mapping[str, Scores]): See :func:`load_scores`.
+        properties (Iterable[str]): Names of the properties.
 
     Returns:
         dict[str, float]: 1 is the best. Equal rows share their ranks, and
         rows that lack a property share the last ones.
     """
     ranks: dict[str, list[float]] = {row: [] for row in scores}
-    for name in PROPERTIES:
+    for name in properties:
         means = {
             row: statistics.fmean(found[name].values())
             if name in found
@@ -170,19 +179,22 @@ def write_choice(
 
 
 def write_tables(
-    scores: Mapping[str, Scores], reference: str = REFERENCE
+    scores: Mapping[str, Scores],
+    reference: str = REFERENCE,
+    properties: Sequence[str] = tuple(PROPERTIES),
 ) -> str:
     """Lay out the properties, and the differences to a row, as Markdown.
 
     Args:
         scores (Mapping[str, Scores]): See :func:`load_scores`.
         reference (str): That row. Defaults to M3I.
+        properties (Sequence[str]): Names of the properties.
 
     Returns:
         str: Two tables: mean and standard error over seeds, with the mean
         rank; and the same of the difference to that row of the same seed.
     """
-    ranks = mean_ranks(scores)
+    ranks = mean_ranks(scores, properties)
     ours = scores.get(reference, {})
     values, differences = [], []
     for row, found in scores.items():
@@ -201,10 +213,10 @@ def write_tables(
         }
         if row != reference:
             differences.append({'row': f'{row} - {reference}', **paired})
-    columns = ['row', *PROPERTIES]
+    columns = ['row', *properties]
     return '\n\n'.join(
         [
-            markdown_table(values, ['row', 'seeds', *PROPERTIES, 'mean rank']),
+            markdown_table(values, ['row', 'seeds', *properties, 'mean rank']),
             markdown_table(differences, columns),
         ]
     )

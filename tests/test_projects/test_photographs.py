@@ -178,7 +178,7 @@ def test_two_runs_in_one_folder(tmp_path):
     folder = tmp_path / 'w/m3i/seed-0'
     folder.mkdir(parents=True)
     with (
-        run._alone_in(folder),
+        run.alone_in(folder),
         pytest.raises(run.RunError, match='another run is in .*seed-0'),
     ):
         start(tmp_path)
