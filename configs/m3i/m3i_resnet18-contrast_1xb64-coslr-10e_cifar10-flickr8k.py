@@ -2,23 +2,16 @@
 # whole pictures, each of two views an input, labels and texts predicted from
 # the mean feature, and the other view told from those of others
 _base_ = [
-    'm3i_resnet18_1xb64-coslr-10e_cifar10-flickr8k.py',
-    '../_base_/models/contrast-128.py',
+    '../_base_/models/m3i_resnet18-contrast.py',
+    '../_base_/models/resnet18_32px.py',
+    '../_base_/datasets/cifar10-flickr8k_two_views_32.py',
+    '../_base_/evaluation/photographs.py',
+    '../_base_/schedules/m3i_64_adamw_slow-text.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(
-    input=dict(_delete_=True, type='BothViews'),
-    momentum_encoder=None,
-    decoders=None,
+    backbone=dict(_delete_=True, **_base_.encoder),
     objectives=dict(
-        intra=None,
-        inter=dict(_delete_=True, **_base_.other_view),
-        category=dict(decoder=dict(_delete_=True, **_base_.category_decoder)),
-        text=dict(decoder=dict(_delete_=True, **_base_.text_decoder)),
+        category=dict(target=dict(field='gt_label', num_classes=10))
     ),
-)
-# the encoder learns best at a rate that undoes a text encoder
-optim_wrapper = dict(
-    optimizer=dict(lr=1.2e-2),
-    constructor='DefaultOptimWrapperConstructor',
-    paramwise_cfg=dict(custom_keys=dict(text_encoder=dict(lr_mult=0.25))),
 )

@@ -28,7 +28,7 @@ def downstream_configs(model: str) -> dict[str, str]:
         dict[str, str]: Name of a config by task; one made for small data, if
         there is one. Tasks without a config are left out.
     """
-    backbone = re.escape(model.removesuffix('_emoji'))
+    backbone = re.escape(re.sub(r'(_emoji|-contrast)$', '', model))
     found = {}
     for task, pattern in _TASKS.items():
         names = [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from pprint import pformat
 from typing import Any
 
 import torch
+from mmengine.config import Config
 
 import m3i_mm
 from m3i_mm.utils.names import near_names
@@ -20,6 +21,11 @@ __all__ = ['Plan', 'model_names', 'plan_pretraining', 'write_recipe']
 
 TARGETS = ('category', 'text', 'intra', 'inter')
 _PREFIX = 'm3i_'
+# models in the form of docs/experiments.md have its schedule
+_SCHEDULES = {'resnet18-contrast': 'm3i_64_adamw_slow-text'}
+_OTHER_SCHEDULE = 'm3i_64_adamw_10e_emoji'
+# pictures of a batch of which the other view is to be told, in experiments
+CONTRAST_BATCH = 64
 
 
 def model_names() -> list[str]:
@@ -40,6 +46,7 @@ class Plan:
         epochs (int): Passes over the pictures.
         targets (list[str]): Names of the objectives.
         workers (int): Processes that read pictures.
+        remarks (list[str]): What to expect less of, and why.
     """
 
     model: str
@@ -48,13 +55,15 @@ class Plan:
     epochs: int
     targets: list[str]
     workers: int
+    remarks: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return (
+        said = (
             f'{self.model} on views of {self.image_size} px, batch '
             f'{self.batch_size}, {self.epochs} epochs; targets: '
             f'{", ".join(self.targets)}'
         )
+        return '\n'.join([said, *(f'  {text}' for text in self.remarks)])
 
 
 def plan_pretraining(
@@ -67,15 +76,18 @@ def plan_pretraining(
 ) -> Plan:
     """Choose what a user did not say.
 
-    On a CPU a small ResNet on small views, on a GPU a ViT-S/16. The length is
-    such that a few thousand steps are made, which is what small data needs to
-    be seen often enough, between 5 and 400 epochs.
+    On a CPU a small ResNet on small views, in the form of the targets that
+    did best on small budgets (docs/experiments.md): another view is told from
+    those of other pictures. On a GPU a ViT-S/16 with the targets of the
+    paper. The length is such that a few thousand steps are made, which is
+    what small data needs to be seen often enough, between 5 and 400 epochs.
 
     Args:
         found (list[Survey]): The pictures.
         model (str, optional): One of :func:`model_names`.
         image_size (int, optional): Side of a view in pixels.
-        batch_size (int, optional): Even, because two pictures make a mix.
+        batch_size (int, optional): A multiple of the pictures of a mix, two,
+            where the model mixes them.
         epochs (int, optional): Passes over the pictures.
         without (list[str], optional): Targets to leave out.
 
@@ -86,34 +98,64 @@ def plan_pretraining(
         ConfigError: If the model is unknown, there are fewer than two
             pictures, or no target is left.
     """
-    names = model_names()
     gpu = torch.cuda.is_available()
-    if model is None:
-        model = 'vit-small-p16' if gpu else 'resnet18_emoji'
-    if model not in names:
-        raise ConfigError(
-            f'there is no model {model!r}.{near_names(model, names)} All: '
-            f'{", ".join(names)}'
-        )
+    model = model or ('vit-small-p16' if gpu else 'resnet18-contrast')
+    settings = _model_settings(model)
+    contrast = settings.input.type == 'BothViews'
     count = sum(part.count for part in found)
     if count < 2:
-        raise ConfigError('a mix needs two pictures at least, there is one')
-    batch = batch_size or min(128 if gpu else 32, count // 2 * 2)
-    if batch % 2:
-        raise ConfigError(f'--batch-size {batch}: two pictures make a mix')
+        raise ConfigError('two pictures are needed at least, there is one')
+    batch = batch_size or _batch_size(count, gpu, contrast)
+    _check_batch(batch, contrast)
     steps = max(1, count // batch)
     wanted = (20_000 if gpu else 1_000) // steps
+    targets = _targets(found, settings, without or [])
+    remarks = []
+    if contrast and 'inter' in targets and batch < CONTRAST_BATCH:
+        remarks.append(
+            f'another view is told from those of {batch - 1} other pictures '
+            f'of a batch: less is learned than from {CONTRAST_BATCH - 1}'
+        )
     return Plan(
         model=model,
         image_size=image_size or (224 if gpu else 96),
         batch_size=batch,
         epochs=epochs or min(400, max(5, wanted)),
-        targets=_targets(found, without or []),
+        targets=targets,
         workers=min(8, torch.get_num_threads() if count > 256 else 0),
+        remarks=remarks,
     )
 
 
-def _targets(found: list[Survey], without: list[str]) -> list[str]:
+def _model_settings(model: str) -> Any:
+    names = model_names()
+    if model not in names:
+        raise ConfigError(
+            f'there is no model {model!r}.{near_names(model, names)} All: '
+            f'{", ".join(names)}'
+        )
+    path = m3i_mm.get_config_path(f'_base_/models/{_PREFIX}{model}.py')
+    return Config.fromfile(path).model
+
+
+def _batch_size(count: int, gpu: bool, contrast: bool) -> int:
+    most = 128 if gpu else CONTRAST_BATCH if contrast else 32
+    return min(most, count if contrast else count // 2 * 2)
+
+
+def _check_batch(batch: int, contrast: bool) -> None:
+    if contrast and batch < 2:
+        raise ConfigError(
+            f'--batch-size {batch}: a picture is told from the others of its '
+            'batch'
+        )
+    if not contrast and batch % 2:
+        raise ConfigError(f'--batch-size {batch}: two pictures make a mix')
+
+
+def _targets(
+    found: list[Survey], settings: Any, without: list[str]
+) -> list[str]:
     for name in without:
         if name not in TARGETS:
             raise ConfigError(
@@ -123,7 +165,7 @@ def _targets(found: list[Survey], without: list[str]) -> list[str]:
     there = dict(
         category=any(part.classes for part in found),
         text=any(part.texts for part in found),
-        intra=True,
+        intra=bool(settings.objectives.intra),
         inter=True,
     )
     targets = [n for n in TARGETS if there[n] and n not in without]
@@ -153,6 +195,7 @@ def write_recipe(
     if len(parts) > 1:
         dataset = dict(type='m3i_mm.MixtureDataset', datasets=parts)
     head = [f'# {line}' for part in found for line in str(part).split('\n')]
+    schedule = _SCHEDULES.get(plan.model, _OTHER_SCHEDULE)
     if command:
         head.insert(0, f'# Written by: {shlex.join(command)}')
     sections = dict(
@@ -172,7 +215,7 @@ def write_recipe(
             '_base_ = [',
             f"    'm3i_mm::_base_/models/{_PREFIX}{plan.model}.py',",
             "    'm3i_mm::_base_/datasets/two_views_224.py',",
-            "    'm3i_mm::_base_/schedules/m3i_64_adamw_10e_emoji.py',",
+            f"    'm3i_mm::_base_/schedules/{schedule}.py',",
             "    'm3i_mm::_base_/default_runtime.py',",
             ']',
             _VIEWS.format(size=plan.image_size),
@@ -233,8 +276,11 @@ def _write(value: Any) -> str:
 def _model(
     found: list[Survey], plan: Plan, init: str | None
 ) -> dict[str, Any]:
+    there = _model_settings(plan.model).objectives
     objectives: dict[str, Any] = {
-        name: None for name in TARGETS if name not in plan.targets
+        name: None
+        for name in TARGETS
+        if there[name] and name not in plan.targets
     }
     if 'category' in plan.targets:
         classes = next(part.classes for part in found if part.classes)

@@ -49,15 +49,17 @@ def test_flat_folder(flat):
         '6 pictures (ImageFolderSource), no classes, no captions, 0 of 6 '
         'tried are broken'
     )
-    assert plan_pretraining([found]).targets == ['intra', 'inter']
+    assert plan_pretraining([found]).targets == ['inter']
 
 
 def test_class_folders(classes):
     found = survey(str(classes))
     assert found.classes == ['cat', 'dog']
-    assert plan_pretraining([found]).targets == ['category', 'intra', 'inter']
-    plan = plan_pretraining([found], without=['category'])
-    assert plan.targets == ['intra', 'inter']
+    assert plan_pretraining([found]).targets == ['category', 'inter']
+    plan = plan_pretraining([found], without=['category', 'intra'])
+    assert plan.targets == ['inter']
+    plan = plan_pretraining([found], model='vit-small-p16')
+    assert plan.targets == ['category', 'intra', 'inter']
 
 
 def test_list_with_columns_by_name(flat):
@@ -116,10 +118,50 @@ def test_a_plan_that_cannot_be(flat):
     found = [survey(str(flat))]
     with pytest.raises(ConfigError, match="'vit-smal'.*'vit-small-p16'"):
         plan_pretraining(found, model='vit-smal')
-    with pytest.raises(ConfigError, match='batch-size 3'):
-        plan_pretraining(found, batch_size=3)
+    with pytest.raises(ConfigError, match='batch-size 3.*mix'):
+        plan_pretraining(found, model='vit-small-p16', batch_size=3)
+    with pytest.raises(ConfigError, match='batch-size 1.*others'):
+        plan_pretraining(found, batch_size=1)
     with pytest.raises(ConfigError, match='no target'):
-        plan_pretraining(found, without=['intra', 'inter'])
+        plan_pretraining(found, without=['inter'])
+
+
+def test_a_small_batch_is_told_where_pictures_are_told_apart(flat):
+    plan = plan_pretraining([survey(str(flat))])
+    assert plan.batch_size == 6
+    assert 'those of 5 other pictures' in str(plan)
+    few = [survey(str(flat))] * 11
+    assert plan_pretraining(few).batch_size == 64
+    assert 'other pictures' not in str(plan_pretraining(few))
+    mixes = plan_pretraining([survey(str(flat))], model='vit-small-p16')
+    assert 'other pictures' not in str(mixes)
+
+
+@pytest.mark.parametrize('labels', [False, True])
+@pytest.mark.parametrize('texts', [False, True])
+def test_the_small_model_has_the_form_of_the_experiments(
+    flat, tmp_path, labels, texts
+):
+    rows = [dict(image=f'{i}.png') for i in range(6)]
+    for number, row in enumerate(rows):
+        row.update(dict(label=number % 2) if labels else {})
+        row.update(dict(text=f'picture {number}') if texts else {})
+    (flat / 'list.jsonl').write_text('\n'.join(map(json.dumps, rows)))
+    found = [survey(str(flat))]
+    path = tmp_path / 'mine.py'
+    write_recipe(path, found, plan_pretraining(found))
+    cfg = Config.fromfile(path)
+    there = [name for name, cfg in cfg.model.objectives.items() if cfg]
+    assert set(there) == {
+        'inter',
+        *['category'] * labels,
+        *['text'] * texts,
+    }
+    assert cfg.model.input.type == 'BothViews'
+    assert cfg.model.objectives.inter.likelihood.type == 'Contrast'
+    assert cfg.model.momentum_encoder is None
+    keys = cfg.optim_wrapper.paramwise_cfg.custom_keys
+    assert keys.text_encoder.lr_mult < 1
 
 
 def test_the_config_of_a_mixture(flat, classes, tmp_path):

@@ -113,7 +113,12 @@ def test_the_printed_commands_work(data, tmp_path, capsys, monkeypatch):
 
 def test_every_model_says_what_goes_on():
     found = {name: downstream_configs(name) for name in model_names()}
-    for name in ('resnet18_emoji', 'vit-small-p16', 'vit-base-p16'):
+    for name in (
+        'resnet18-contrast',
+        'resnet18_emoji',
+        'vit-small-p16',
+        'vit-base-p16',
+    ):
         assert set(found[name]) == set(FOLDERS), name
     for size in 'tsblx':
         name = f'internimage-{size}' + 'l' * (size == 'x')

@@ -23,3 +23,15 @@ text_decoder = dict(
     type='PoolingDecoder',
     layers=[dict(type='LinearNeck', in_channels=128, out_channels=128)],
 )
+# what all this changes of a model with the targets of the paper
+contrast_form = dict(
+    input=dict(_delete_=True, type='BothViews'),
+    momentum_encoder=None,
+    decoders=None,
+    objectives=dict(
+        intra=None,
+        inter=dict(_delete_=True, **other_view),
+        category=dict(decoder=dict(_delete_=True, **category_decoder)),
+        text=dict(decoder=dict(_delete_=True, **text_decoder)),
+    ),
+)
