@@ -13,7 +13,13 @@ from .errors import CheckpointError
 from .reading import check_file, read_checkpoint
 from .writing import AtomicLocalBackend
 
-__all__ = ['STOPPED', 'find_latest', 'point_to', 'require_intact']
+__all__ = [
+    'STOPPED',
+    'find_latest',
+    'point_to',
+    'require_intact',
+    'require_state',
+]
 
 POINTER = 'last_checkpoint'
 # of a run that was asked to end; the next regular one takes its place
@@ -93,6 +99,30 @@ def require_intact(path: str) -> None:
         raise CheckpointError(
             f'{error}. The one before is {intact}: --resume {intact}'
         ) from error
+
+
+def require_state(path: str) -> None:
+    """Check that a run can continue from a checkpoint.
+
+    Args:
+        path (str): A file, or a folder of DeepSpeed's or FSDP's, which always
+            holds the state of a run.
+
+    Raises:
+        CheckpointError: If it holds weights but not how far the run was or
+            what the optimizer remembered; says how to start from them.
+    """
+    if osp.isdir(path):
+        return
+    content = read_checkpoint(path, 'meta')
+    meta = content.get('meta')
+    progress = isinstance(meta, dict) and {'epoch', 'iter'} <= meta.keys()
+    if not progress or 'optimizer' not in content:
+        raise CheckpointError(
+            f'--resume: {path} holds weights alone, and not the state of a '
+            'run (optimizer, epoch, iteration). To begin a run with them: '
+            f'--cfg-options load_from={path}'
+        )
 
 
 def _check(path: str) -> None:

@@ -53,7 +53,9 @@ IMAGE_SUFFIXES = tuple(
     suffix for names in FORMATS.values() for suffix in names
 )
 
-ORIENTATION, BITS_PER_SAMPLE = 0x0112, 258
+# tags of TIFF and EXIF
+ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC = 0x0112, 258, 262
+WHITE_IS_ZERO = 0
 # how the rows and columns of an EXIF orientation are put upright
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -285,11 +287,16 @@ def _to_bgr(image: Image.Image, key: str) -> np.ndarray:
     image.load()
     # before it is turned, which loses what the file says of itself
     depth = _depth(image, key)
+    # Pillow turns 8 bits round itself, more it does not
+    tags = getattr(image, 'tag_v2', {})
+    white_is_zero = tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
     turn = TURNS.get(_orientation(image))
     upright = image if turn is None else image.transpose(turn)
     if depth > 8:
-        grey = np.asarray(upright) >> depth - 8
-        return cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR)
+        grey = (np.asarray(upright) >> depth - 8).astype(np.uint8)
+        if white_is_zero:
+            grey = 255 - grey
+        return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     if not image.has_transparency_data:
         img = np.asarray(upright.convert('RGB'))
         return cv2.cvtColor(img, cv2.COLOR_RGB2BGR)

@@ -9,7 +9,11 @@ import torch
 from mmengine.config import Config, ConfigDict
 
 from m3i_mm.checkpoints.errors import CheckpointError
-from m3i_mm.checkpoints.latest import find_latest, require_intact
+from m3i_mm.checkpoints.latest import (
+    find_latest,
+    require_intact,
+    require_state,
+)
 
 from .config_check import ConfigError
 from .processes import world_size
@@ -56,8 +60,8 @@ def set_resume(cfg: Config, resume: str | None) -> list[str]:
         both are there.
 
     Raises:
-        CheckpointError: If the checkpoint is missing or damaged. It names
-            the one before.
+        CheckpointError: If the checkpoint is missing or damaged, in which
+            case it names the one before, or holds weights alone.
     """
     if resume is None:
         return []
@@ -75,6 +79,8 @@ def set_resume(cfg: Config, resume: str | None) -> list[str]:
         raise CheckpointError(f'--resume: {resume} is a folder{hint}')
     elif '://' not in resume:
         require_intact(resume)
+    if '://' not in resume:
+        require_state(resume)
     cfg.resume = True
     cfg.load_from = resume
     if not start or start == resume:

@@ -137,9 +137,11 @@ def _explain(error: Exception, cfg: Config) -> str | None:
             'train_dataloader.batch_size, --amp, or with_cp in the backbone'
         )
     if isinstance(error, TypeError):
-        return _explain_call(error, frames, builds, cfg)
+        return _explain_call(error, frames, builds, cfg) or (
+            _explain_optimizer(error, frames)
+        )
     if not builds:
-        return _explain_file(error)
+        return _explain_optimizer(error, frames) or _explain_file(error)
     inner = builds[-1]
     if isinstance(error, KeyError) and inner.get('obj_cls') is None:
         return _unknown_type(inner, cfg)
@@ -147,6 +149,20 @@ def _explain(error: Exception, cfg: Config) -> str | None:
         return None
     place = _find(cfg, inner['obj_type']) or _name(inner['obj_type'])
     return f'{place}: {_refusal(error)}'
+
+
+def _explain_optimizer(
+    error: Exception, frames: list[FrameType]
+) -> str | None:
+    """Describe what the constructor of optimizers refuses in a model.
+
+    It is called with the model after it was built from the config.
+    """
+    last = [frame.f_code.co_name for frame in frames]
+    refused = isinstance(error, (*_REFUSALS, TypeError))
+    if refused and 'build_optim_wrapper' in last:
+        return f'optim_wrapper: {_refusal(error)}'
+    return None
 
 
 def _refusal(error: Exception) -> str:

@@ -321,8 +321,9 @@ def _look_at_fields(source: Source, found: Survey) -> None:
 def _has_stray_pictures(source: Source) -> bool:
     if not isinstance(source, ImageFolderSource):
         return False
-    nested = [b'/' in path for path in source.paths.tolist()]
-    return any(nested) and not all(nested)
+    nested = (b'/' in path for path in source.paths)
+    first = next(nested)
+    return any(other != first for other in nested)
 
 
 def _look_at_pictures(source: Source, found: Survey) -> None:

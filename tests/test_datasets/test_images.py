@@ -81,6 +81,13 @@ class TestFormats:
         content = encode(Image.fromarray(deep), form)
         near(seen(content), np.asarray(GREY.convert('RGB')))
 
+    def test_16_bits_whose_zero_is_white(self):
+        # Pillow writes the tag, and turns neither what it writes nor reads
+        deep = np.asarray(GREY).astype(np.uint16) * 256 + 77
+        content = encode(Image.fromarray(deep), 'TIFF', tiffinfo={262: 0})
+        expected = 255 - np.asarray(GREY)
+        assert np.array_equal(decode(content, 'a')[..., 0], expected)
+
     @pytest.mark.parametrize('suffix', ['.png', '.tif'])
     def test_sixteen_bits_of_color(self, suffix):
         deep = PIXELS[..., ::-1].astype(np.uint16) * 256 + 77

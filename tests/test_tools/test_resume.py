@@ -116,3 +116,20 @@ def test_a_folder_is_no_checkpoint(tmp_path):
     torch.save(dict(state_dict={}), tmp_path / 'epoch_1.pth')
     with pytest.raises(CheckpointError, match=r'--resume .*epoch_1\.pth$'):
         set_resume(Config(dict(work_dir='a')), str(tmp_path))
+
+
+def test_weights_alone_are_refused_before_a_run_is_built(tmp_path):
+    path = str(tmp_path / 'backbone.pth')
+    meta = dict(epoch=1, iter=9)
+    for content in (
+        dict(state_dict={}),
+        dict(state_dict={}, meta=meta),
+        dict(state_dict={}, meta={}, optimizer={}),
+    ):
+        torch.save(content, path)
+        with pytest.raises(CheckpointError, match='weights alone.*load_from='):
+            set_resume(Config(dict(work_dir='a')), path)
+    torch.save(dict(state_dict={}, meta=meta, optimizer={}), path)
+    cfg = Config(dict(work_dir='a'))
+    set_resume(cfg, path)
+    assert cfg.load_from == path

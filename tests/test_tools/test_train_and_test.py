@@ -124,6 +124,15 @@ def test_mistakes_are_named(toy_config_file, tmp_path, override, words):
         assert word in message
 
 
+def test_what_an_optimizer_refuses_is_one_line(toy_config_file, tmp_path):
+    options = [
+        'optim_wrapper.constructor=m3i_mm.LayerDecayOptimWrapperConstructor',
+        'optim_wrapper.paramwise_cfg.layer_decay_rate=0.9',
+    ]
+    message = fails(train, toy_config_file, tmp_path, options=options)
+    assert message.startswith('error: optim_wrapper: layer decay needs a')
+
+
 def test_missing_files_are_named(toy_config_file, tmp_path):
     assert 'nowhere.py' in fails(train, 'nowhere.py', tmp_path)
     missing = str(tmp_path / 'missing.pth')

@@ -107,7 +107,10 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             module (nn.Module): The whole model.
 
         Raises:
-            TypeError: If no part of the model tells layer depths.
+            TypeError: If rates decay and no part of the model tells layer
+                depths.
+            ValueError: If rates decay and the backbone does not know the
+                depths of its size.
         """
         get_scale = self._layer_scale(module)
         groups: dict[tuple[float, float], list[Tensor]] = defaultdict(list)
@@ -136,11 +139,14 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def _layer_scale(self, model: nn.Module) -> Callable[[str], float]:
         """The factor on the learning rate, as a function of the name."""
+        if self.rate == 1:
+            # nothing decays, so that no backbone is asked for its depths
+            return self._offset_scale
         method = f'get_{self.depth}_depth'
         backbones = _find_backbones(model, method)
         # names outside a backbone have its last depth
         (_, most_depths), *_ = (
-            getattr(backbone, method)('head', prefix)
+            _depth_of_head(backbone, method, prefix)
             for prefix, backbone in backbones.items()
         )
 
@@ -152,11 +158,26 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             get_depth = getattr(backbones[owner], method)
             depth, num_depths = get_depth(name, owner)
             factor = self.rate ** (num_depths - 1 - depth)
-            if '.dcn.offset.' in name:
-                factor *= self.offset_lr_scale
-            return factor
+            return factor * self._offset_scale(name)
 
         return scale
+
+    def _offset_scale(self, name: str) -> float:
+        return self.offset_lr_scale if '.dcn.offset.' in name else 1.0
+
+
+def _depth_of_head(
+    backbone: nn.Module, method: str, prefix: str
+) -> tuple[int, int]:
+    try:
+        return getattr(backbone, method)('head', prefix)
+    except NotImplementedError as error:
+        # MMPretrain's ResNet counts some of its depths only, and says nothing
+        raise ValueError(
+            f'layer_decay_rate: {type(backbone).__name__}.{method} does not '
+            'count the layers of this depth. Leave layer_decay_rate out, or '
+            'take another backbone'
+        ) from error
 
 
 def _without_decay(name: str) -> bool:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from mmpretrain.models import ResNet
 from torch import nn
 from toy.internimage import DATA
 
@@ -208,18 +209,33 @@ def test_longest_custom_key_holds_and_frozen_parameters_are_left_out():
         ),
         (
             Detector(nn.Conv2d(3, 8, 3)),
-            dict(depth='layer'),
+            dict(layer_decay_rate=0.9),
             TypeError,
             'has none',
         ),
         (
             Detector(InternImage(ARCH)),
-            dict(depth='x'),
+            dict(depth='x', layer_decay_rate=0.9),
             TypeError,
             'get_x_depth',
+        ),
+        (
+            Detector(ResNet(18)),
+            dict(layer_decay_rate=0.9),
+            ValueError,
+            r'ResNet\.get_layer_depth does not count',
         ),
     ],
 )
 def test_bad_settings(model, paramwise, error, words):
     with pytest.raises(error, match=words):
         settings_of(model, **paramwise)
+
+
+def test_without_decay_no_backbone_is_asked_for_depths():
+    settings = settings_of(
+        Detector(ResNet(18)), custom_keys=dict(bbox_head=dict(lr_mult=0.25))
+    )
+    assert settings['bbox_head.weight'] == (0.25, 0.05)
+    assert settings['backbone.conv1.weight'] == (1.0, 0.05)
+    assert settings['backbone.bn1.weight'] == (1.0, 0.0)
