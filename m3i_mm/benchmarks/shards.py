@@ -1,8 +1,4 @@
-"""What loading from shards costs: speed, stalls and memory.
-
-It uses nothing but the sources, the data set and its sampler, so that it also
-measures older checkouts: ``PYTHONPATH=CHECKOUT``.
-"""
+"""What loading from shards costs: speed, stalls and memory."""
 
 from __future__ import annotations
 
