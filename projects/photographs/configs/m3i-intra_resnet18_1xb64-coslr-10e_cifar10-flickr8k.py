@@ -4,3 +4,5 @@ model = dict(
         intra=dict(members=(0, 1), weight=1.0), inter=None, category=None
     )
 )
+# chosen on the validation part among 3e-3, 6e-3 and 1.2e-2
+optim_wrapper = dict(optimizer=dict(lr=6e-3))

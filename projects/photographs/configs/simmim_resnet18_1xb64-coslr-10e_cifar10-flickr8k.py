@@ -21,3 +21,5 @@ model = dict(
         )
     ),
 )
+# chosen on the validation part among 3e-3, 6e-3 and 1.2e-2
+optim_wrapper = dict(optimizer=dict(lr=6e-3))

@@ -14,3 +14,5 @@ model = dict(
     momentum_encoder=None,
 )
 new_weights = ['decoders', 'objectives']
+# chosen on the validation part among 3e-3, 6e-3 and 1.2e-2
+optim_wrapper = dict(optimizer=dict(lr=6e-3))
