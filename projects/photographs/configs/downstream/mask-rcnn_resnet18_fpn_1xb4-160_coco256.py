@@ -28,7 +28,7 @@ model = dict(
     roi_head=dict(bbox_roi_extractor=extractor, mask_roi_extractor=extractor),
 )
 model['backbone']['out_indices'] = (1, 2)
-train_cfg = dict(max_epochs=6)
+train_cfg = dict(max_epochs=4)
 # boxes of any category too, for most categories have a handful of objects
 val_evaluator = dict(metric=['bbox', 'segm', 'proposal'])
 test_evaluator = val_evaluator
