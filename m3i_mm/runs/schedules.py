@@ -91,21 +91,26 @@ def cut_warmups(schedules: Any, iterations: int) -> list[str]:
     return said
 
 
-def _is_warmup(schedule: dict[str, Any]) -> bool:
+def _is_linear(schedule: dict[str, Any]) -> bool:
     kind = schedule.get('type')
+    return isinstance(kind, str) and kind.split('.')[-1] == 'LinearLR'
+
+
+def _is_warmup(schedule: dict[str, Any]) -> bool:
     return (
-        isinstance(kind, str)
-        and kind.split('.')[-1] == 'LinearLR'
+        _is_linear(schedule)
         and schedule.get('begin', 0) == 0
         and isinstance(schedule.get('end'), int)
     )
 
 
 def without_empty(schedules: Any, epoch_length: int) -> Any:
-    """Leave out schedules that last no iteration.
+    """Leave out schedules that last no iteration, and warm-ups of one.
 
     Half an epoch of warm-up is nothing where an epoch is one iteration, and
-    MMEngine refuses a schedule without a length.
+    MMEngine refuses a schedule without a length. Where an epoch is two or
+    three, it is one iteration, of which MMEngine's ``LinearLR`` makes the
+    start without the end: the rate would stay there for all of the training.
 
     Args:
         schedules (Any): What ``param_scheduler`` holds.
@@ -124,7 +129,8 @@ def without_empty(schedules: Any, epoch_length: int) -> Any:
         if schedule.get('convert_to_iter_based'):
             length = epoch_length
         begin = int(schedule.get('begin', 0) * length)
-        return int(schedule['end'] * length) > begin
+        least = 2 if _is_linear(schedule) else 1
+        return int(schedule['end'] * length) - begin >= least
 
     if isinstance(schedules, dict):
         # one schedule, or one list for each of several optimizers

@@ -1,7 +1,9 @@
 """Schedules of a long recipe in a short run."""
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import PARAM_SCHEDULERS
 
 from m3i_mm.runs.reading import read_config, shipped_configs
 from m3i_mm.runs.schedules import (
@@ -72,13 +74,28 @@ def test_a_warmup_of_whole_epochs_can_vanish():
     assert cosine.begin == 0
 
 
-@pytest.mark.parametrize(('epoch_length', 'count'), [(1, 1), (2, 2)])
-def test_half_an_epoch_of_one_iteration_is_nothing(epoch_length, count):
-    schedules = [
-        dict(type='LinearLR', end=0.5, convert_to_iter_based=True),
-        dict(type='CosineAnnealingLR', begin=0.5, convert_to_iter_based=True),
+@pytest.mark.parametrize('epoch_length', [1, 2, 3, 4, 9])
+def test_half_an_epoch_of_warmup_ends_at_the_full_rate(epoch_length):
+    # also where that is no iteration, or one
+    warmup = dict(
+        type='LinearLR', start_factor=0.01, end=0.5, convert_to_iter_based=True
+    )
+    (parameter,) = parameters = [torch.nn.Parameter(torch.zeros(1))]
+    optimizer = torch.optim.SGD(parameters, lr=1.0)
+    rates = []
+    schedulers = [
+        PARAM_SCHEDULERS.build(
+            dict(schedule, optimizer=optimizer, epoch_length=epoch_length)
+        )
+        for schedule in without_empty([warmup], epoch_length)
     ]
-    assert len(without_empty(schedules, epoch_length)) == count
+    for _ in range(2 * epoch_length):
+        rates.append(optimizer.param_groups[0]['lr'])
+        parameter.grad = torch.zeros(1)
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    assert rates[epoch_length:] == [pytest.approx(1.0)] * epoch_length
 
 
 def test_the_warmup_of_one_schedule():
