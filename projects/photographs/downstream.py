@@ -56,7 +56,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='+',
         type=float,
         default=[None],
-        help="learning rates of fine-tuning (default: the config's)",
+        help='learning rates of fine-tuning (default: those chosen)',
     )
     parser.add_argument(
         '--data-root',

@@ -34,6 +34,8 @@ from m3i_mm.runs.reading import read_config
 __all__ = ['TASKS', 'FineTuning', 'Task', 'fine_tune', 'use_encoder']
 
 DOWNSTREAM = CONFIGS / 'downstream'
+# rates that CamVid's validation frames chose instead of the config's
+RATES = dict.fromkeys(('supervised', 'simclr', RANDOM), 1e-2)
 # of pre-trainings and fine-tunings
 PRECISION = 'bfloat16'
 POINTER = 'last_checkpoint'
@@ -96,7 +98,8 @@ class FineTuning:
         seed (int): Of pre-training, heads, order and crops.
         images (int): Pictures that the pre-training saw.
         part (str): ``'test'``, or ``'val'``, on which rates are chosen.
-        rate (float, optional): Learning rate. Defaults to the config's.
+        rate (float, optional): Learning rate. Defaults to that of
+            :data:`RATES`, or of the config.
         epochs (int, optional): Defaults to the config's.
     """
 
@@ -118,7 +121,7 @@ class FineTuning:
 
     @property
     def name(self) -> str:
-        """The row, with the learning rate if it is not the config's."""
+        """The row, with the learning rate if it is not the default."""
         return self.row if self.rate is None else f'{self.row}-{self.rate:g}'
 
     @property
@@ -264,8 +267,9 @@ def _complete_config(
     )
     cfg.optim_wrapper.type = 'm3i_mm.MixedPrecisionOptimWrapper'
     cfg.optim_wrapper.dtype = PRECISION
-    if trial.rate is not None:
-        cfg.optim_wrapper.optimizer.lr = trial.rate
+    rate = RATES.get(trial.row) if trial.rate is None else trial.rate
+    if rate is not None:
+        cfg.optim_wrapper.optimizer.lr = rate
     for part in ('cfg', 'dataloader', 'evaluator'):
         cfg[f'test_{part}'] = cfg[f'{trial.part}_{part}']
         cfg[f'val_{part}'] = None
