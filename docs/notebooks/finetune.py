@@ -28,7 +28,7 @@ write_classes('train-001', work / 'data/val')
 print(sorted(folder.name for folder in train.iterdir()))
 
 # %% [markdown]
-# Folders of classes give the pre-training a fourth target, `category`.
+# Folders of classes give the pre-training a further target, `category`.
 
 # %%
 import m3i_mm

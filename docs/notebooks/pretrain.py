@@ -29,8 +29,9 @@ print('\n'.join((photos / 'list.csv').read_text().splitlines()[:4]))
 
 # %% [markdown]
 # `pretrain` looks at the folder first and says what it found. Texts give the
-# target `text`; every picture gives `intra` and `inter`, the features of the
-# same and of another view. It tries everything once before it trains.
+# target `text`; every picture gives `inter`, features of another view, which
+# are told from those of other pictures. It tries everything once before it
+# trains.
 
 # %%
 import m3i_mm

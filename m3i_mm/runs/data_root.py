@@ -13,15 +13,17 @@ from .config_check import ConfigError
 __all__ = ['follow_data_root', 'move_data_root']
 
 # what reads data: loaders, and evaluators that open annotation files
-SECTIONS = tuple(
+DATA = tuple(
     f'{mode}_{part}'
     for mode in ('train', 'val', 'test')
     for part in ('dataloader', 'evaluator')
 )
+# a teacher's weights may lie beside the data
+SECTIONS = (*DATA, 'model')
 
 
 def move_data_root(cfg: Config, root: str) -> None:
-    """Replace the config's ``data_root`` in every path of its data.
+    """Replace the config's ``data_root`` in all paths of data and model.
 
     A config states its ``data_root`` once and builds paths from it. This
     makes ``--cfg-options data_root=FOLDER`` do what it says: options come
@@ -57,7 +59,7 @@ def follow_data_root(cfg: Config) -> None:
     root = cfg.get('data_root')
     if not isinstance(root, str) or not cfg.filename:
         return
-    if _move_sections(cfg, root, root):
+    if _move_sections(cfg, root, root, DATA):
         return
     for old in _inherited_roots(cfg.filename):
         moved = _move_sections(cfg, old, root)
@@ -82,13 +84,12 @@ def _inherited_roots(filename: str) -> Iterator[str]:
         yield from _inherited_roots(path)
 
 
-def _sections(cfg: Config) -> list[Any]:
-    return [cfg[key] for key in SECTIONS if cfg.get(key) is not None]
-
-
-def _move_sections(cfg: Config, old: str, new: str) -> int:
+def _move_sections(
+    cfg: Config, old: str, new: str, sections: tuple[str, ...] = SECTIONS
+) -> int:
     old, new = old.rstrip('/'), new.rstrip('/') or '/'
-    return sum(_move(node, old, new) for node in _sections(cfg))
+    there = [cfg[key] for key in sections if cfg.get(key) is not None]
+    return sum(_move(node, old, new) for node in there)
 
 
 def _move(node: Any, old: str, new: str) -> int:

@@ -79,8 +79,9 @@ def plan_pretraining(
     On a CPU a small ResNet on small views, in the form of the targets that
     did best on small budgets (docs/experiments.md): another view is told from
     those of other pictures. On a GPU a ViT-S/16 with the targets of the
-    paper. The length is such that a few thousand steps are made, which is
-    what small data needs to be seen often enough, between 5 and 400 epochs.
+    paper. The length is such that 32,000 pictures are seen, with a GPU 2.6
+    million, which small data needs to be seen often enough, between 5 and 400
+    epochs.
 
     Args:
         found (list[Survey]): The pictures.
@@ -107,8 +108,7 @@ def plan_pretraining(
         raise ConfigError('two pictures are needed at least, there is one')
     batch = batch_size or _batch_size(count, gpu, contrast)
     _check_batch(batch, contrast)
-    steps = max(1, count // batch)
-    wanted = (20_000 if gpu else 1_000) // steps
+    wanted = (2_560_000 if gpu else 32_000) // count
     targets = _targets(found, settings, without or [])
     remarks = []
     if contrast and 'inter' in targets and batch < CONTRAST_BATCH:

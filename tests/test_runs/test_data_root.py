@@ -45,6 +45,14 @@ def test_evaluators_move_too():
     assert cfg.test_evaluator[0].ann_file == 'b/test.json'
 
 
+def test_weights_beside_the_data_move_too():
+    teachers = dict(one=dict(weights='data/a/t.pth'), two=dict(name='a/b'))
+    cfg = config(data_root='data/a/', model=dict(teachers=teachers))
+    move_data_root(cfg, 'b')
+    assert cfg.model.teachers.one.weights == 'b/t.pth'
+    assert cfg.model.teachers.two.name == 'a/b'
+
+
 BASE = """
 data_root = 'data/a/'
 train_dataloader = dict(dataset=dict(root=data_root, ann=data_root + 'x'))

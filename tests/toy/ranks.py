@@ -41,4 +41,9 @@ def run_processes(number, function, *args, method='fork', timeout=300):
         process.start()
     for process in processes:
         process.join(timeout=timeout)
+    for process in processes:
+        if process.is_alive():
+            # it waits for one that failed, and would wait after the test
+            process.kill()
+            process.join()
     assert [process.exitcode for process in processes] == [0] * number
