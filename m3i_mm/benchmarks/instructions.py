@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 from torch._subclasses import FakeTensorMode
 
-from m3i_mm.ops import dcnv3
+from m3i_mm.ops import Layout, dcnv3_from_prediction
+from m3i_mm.ops.deform_conv_v3.geometry import Geometry
 from m3i_mm.ops.triton_launch import Launch, observe
 
 __all__ = [
@@ -58,6 +59,7 @@ _INSTRUCTION = re.compile(
 )
 _LABEL = re.compile(r'\.L_x_\d+')
 _BATCH = 64
+_OFFSET_AND_MASK = Layout()
 
 
 def find_nvdisasm() -> str | None:
@@ -78,6 +80,7 @@ def count_dcnv3(
     architecture: int,
     size: int = 56,
     backend: str = 'triton',
+    layout: Layout = _OFFSET_AND_MASK,
 ) -> list[dict[str, Any]]:
     """Count the kernels of DCNv3, 3 x 3 taps, forward and backward.
 
@@ -89,6 +92,7 @@ def count_dcnv3(
         size (int): Height and width of the map. Defaults to 56.
         backend (str): ``'triton'`` or ``'triton_atomic'``. Defaults to
             ``'triton'``.
+        layout (Layout): Of what is predicted. Defaults to offset and mask.
 
     Returns:
         list[dict]: Cells by :data:`COLUMNS`.
@@ -98,7 +102,9 @@ def count_dcnv3(
     """
     outputs = _BATCH * size * size * channels
     rows = []
-    for launch in dcnv3_launches(channels, groups, dtype, size, backend):
+    for launch in dcnv3_launches(
+        channels, groups, dtype, size, backend, layout
+    ):
         assembly = _disassemble(launch, architecture)
         executed = executed_instructions(assembly, _iterations(launch))
         threads = launch.programs * launch.constants['num_warps'] * 32
@@ -116,21 +122,29 @@ def count_dcnv3(
 
 
 def dcnv3_launches(
-    channels: int, groups: int, dtype: torch.dtype, size: int, backend: str
+    channels: int,
+    groups: int,
+    dtype: torch.dtype,
+    size: int,
+    backend: str,
+    layout: Layout = _OFFSET_AND_MASK,
 ) -> list[Launch]:
     """Return what a forward and a backward pass start, in this order.
 
     See :func:`count_dcnv3`.
     """
     launches: list[Launch] = []
+    width = layout.width(Geometry(3, 1, 1, 1, groups, 1.0, False))
     with FakeTensorMode(), observe(launches.append):
-        input, offset, mask = (
+        input, prediction = (
             torch.empty(
-                _BATCH, size, size, width, dtype=dtype, requires_grad=True
+                _BATCH, size, size, columns, dtype=dtype, requires_grad=True
             )
-            for width in (channels, groups * 18, groups * 9)
+            for columns in (channels, -(-width // 8) * 8)
         )
-        out = dcnv3(input, offset, mask, groups=groups, backend=backend)
+        out = dcnv3_from_prediction(
+            input, prediction, layout, groups=groups, backend=backend
+        )
         out.backward(torch.empty_like(out))
     return launches
 
@@ -237,8 +251,11 @@ def compile_launch(launch: Launch, architecture: int) -> Any:
     )
     for position, name in enumerate(launch.kernel.arg_names):
         value = values.get(name)
-        is_aligned = isinstance(value, Tensor)
+        is_aligned = False
         if isinstance(value, Tensor):
+            # parts of a tensor begin anywhere in it
+            first = value.storage_offset() * value.element_size()
+            is_aligned = first % 16 == 0
             signature[name] = _TYPES[value.dtype]
         elif isinstance(value, int) and name in values:
             signature[name] = 'i32'

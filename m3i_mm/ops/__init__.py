@@ -4,6 +4,6 @@
 that no module shadows it.
 """
 
-from .deform_conv_v3 import dcnv3
+from .deform_conv_v3 import Layout, dcnv3, dcnv3_from_prediction
 
-__all__ = ['dcnv3']
+__all__ = ['Layout', 'dcnv3', 'dcnv3_from_prediction']

@@ -140,3 +140,73 @@ def dcnv3_loops_gradients(
             setting.offset_scale * slopes
         )
     return grad_input, grad_offset, grad_mask
+
+
+def columns_of(setting, layout):
+    """Return the columns of offsets, masks and gates, and their number."""
+    G, P = setting.groups, len(taps_of(setting))
+    if layout.by_group:
+        step = 3 * P + layout.gate
+        first = step * np.arange(G)[:, None]
+        return (
+            (first + np.arange(2 * P)).ravel(),
+            (first + 2 * P + np.arange(P)).ravel(),
+            first.ravel() + 3 * P if layout.gate else np.arange(0),
+            step * G,
+        )
+    ends = 2 * G * P, 3 * G * P, (3 * P + layout.gate) * G
+    return (
+        np.arange(ends[0]),
+        np.arange(ends[0], ends[1]),
+        np.arange(ends[1], ends[2]),
+        ends[2],
+    )
+
+
+def make_prediction(setting, layout, padding=3, **settings):
+    """Return input, prediction and output gradient."""
+    input, offset, mask, grad_output = make_inputs(setting, **settings)
+    columns = columns_of(setting, layout)
+    prediction = np.random.default_rng(1).normal(
+        size=(*mask.shape[:3], columns[3] + padding)
+    )
+    prediction[..., columns[0]] = offset
+    prediction[..., columns[1]] = mask
+    return input, prediction, grad_output
+
+
+def prediction_loops(input, prediction, grad_output, setting, layout):
+    """Return the output, and the gradients of input and prediction."""
+    of_offset, of_mask, of_gate, _ = columns_of(setting, layout)
+    offset, mask = prediction[..., of_offset], prediction[..., of_mask]
+    by_group = (*mask.shape[:3], setting.groups, -1)
+    if layout.softmax:
+        exponentials = np.exp(mask.reshape(by_group))
+        mask = exponentials / exponentials.sum(-1, keepdims=True)
+        mask = mask.reshape(*by_group[:3], -1)
+    share, center = 0, np.zeros_like(grad_output)
+    centers = (slice(None), *(slice(None, None, setting.stride),) * 2)
+    if layout.gate:
+        share = 1 / (1 + np.exp(-prediction[..., of_gate]))
+        share = share.repeat(grad_output.shape[-1] // setting.groups, -1)
+        center = input[centers]
+    sampled = dcnv3_loops(input, offset, mask, setting)
+    grad_input, grad_offset, grad_mask = dcnv3_loops_gradients(
+        input, offset, mask, (1 - share) * grad_output, setting
+    )
+    if layout.softmax:
+        change = (mask * grad_mask).reshape(by_group)
+        total = change.sum(-1, keepdims=True)
+        grad_mask = change - mask.reshape(by_group) * total
+    grad_prediction = np.zeros_like(prediction)
+    grad_prediction[..., of_offset] = grad_offset
+    grad_prediction[..., of_mask] = grad_mask.reshape(mask.shape)
+    if layout.gate:
+        grad_input[centers] += share * grad_output
+        slope = grad_output * (center - sampled) * share * (1 - share)
+        grad_prediction[..., of_gate] = slope.reshape(by_group).sum(-1)
+    return (
+        sampled + share * (center - sampled),
+        grad_input,
+        grad_prediction,
+    )

@@ -225,7 +225,7 @@ def test_attention_is_refused_in_deterministic_mode(
     geometry = Geometry(3, 1, 1, 1, 2, 1.0, False)
     mmcv_backend.run(input, offset, mask, geometry)
     output = mmcv_backend.run(input.requires_grad_(), offset, mask, geometry)
-    with pytest.raises(RuntimeError, match="'mmcv' has no .*='torch' has one"):
+    with pytest.raises(RuntimeError, match="'mmcv' has no .*'torch' have one"):
         output.sum().backward()
 
 
@@ -319,7 +319,7 @@ def test_official_extension_is_refused_in_deterministic_mode(
     output = official_backend.run(
         input.requires_grad_(), offset, mask, Geometry(3, 1, 1, 1, 2, 1.0, 0)
     )
-    with pytest.raises(RuntimeError, match="'official' has no .*='torch' has"):
+    with pytest.raises(RuntimeError, match="'official' has no .*'torch' have"):
         output.sum().backward()
     torch.use_deterministic_algorithms(True, warn_only=True)
     with pytest.warns(UserWarning, match="'official' has no deterministic"):

@@ -18,7 +18,7 @@ from dcnv3_reference import (
     make_inputs,
 )
 
-from m3i_mm.ops import dcnv3, triton_launch
+from m3i_mm.ops import Layout, dcnv3, triton_launch
 from m3i_mm.ops.deform_conv_v3 import (
     triton_backend,
     triton_constants,
@@ -264,7 +264,8 @@ def test_is_a_well_behaved_operator():
     setting = Setting(groups=2)
     *arrays, _ = make_inputs(setting, batch=1, size=(3, 3), group_channels=2)
     torch.library.opcheck(
-        torch.ops.m3i_mm.dcnv3.default, (*tensors_of(arrays), *setting)
+        torch.ops.m3i_mm.dcnv3.default,
+        (*tensors_of(arrays), *setting, *Layout(), False),
     )
 
 
@@ -322,13 +323,13 @@ def add_atomically():
 
 
 def test_atomic_additions_raise_in_deterministic_mode(deterministic):
-    with pytest.raises(RuntimeError, match="backend='triton' has one"):
+    with pytest.raises(RuntimeError, match="'triton' and 'torch' have one"):
         add_atomically().backward()
 
 
 def test_deterministic_mode_may_only_warn(deterministic):
     torch.use_deterministic_algorithms(True, warn_only=True)
-    with pytest.warns(UserWarning, match="backend='triton' has one"):
+    with pytest.warns(UserWarning, match="'triton' and 'torch' have one"):
         add_atomically().backward()
 
 

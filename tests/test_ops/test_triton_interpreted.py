@@ -35,6 +35,7 @@ def run_without_gpu(*command, **environment):
     [
         'test_ops/test_dcnv3_triton.py',
         'test_ops/test_dcnv3_triton_gather.py',
+        'test_ops/test_dcnv3_triton_prediction.py',
         'test_ops/test_add_norm.py',
         'test_models/test_internimage/test_fused_block.py',
     ],

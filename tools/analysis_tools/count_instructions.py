@@ -10,6 +10,7 @@ import torch
 
 from m3i_mm.benchmarks.instructions import COLUMNS, count_dcnv3
 from m3i_mm.benchmarks.measure import markdown_table
+from m3i_mm.ops import Layout
 from m3i_mm.runs.explain import errors_in_one_line
 
 
@@ -48,6 +49,16 @@ def parse_args() -> argparse.Namespace:
         help='the way back to the input (default: %(default)s)',
     )
     parser.add_argument(
+        '--softmax',
+        action='store_true',
+        help='the softmax of the mask in the kernels, as in InternImage',
+    )
+    parser.add_argument(
+        '--gate',
+        action='store_true',
+        help='the gate of the central pixel too, as in H and G',
+    )
+    parser.add_argument(
         '--architecture',
         type=int,
         default=90,
@@ -73,6 +84,7 @@ def main() -> None:
             args.architecture,
             size,
             args.backend,
+            Layout(args.softmax, args.gate),
         )
     ]
     print(markdown_table(rows, COLUMNS))

@@ -7,7 +7,8 @@
     sampled   = dcnv3(projected, offset(guide), softmax(mask(guide)))
     y         = output_proj(mix(sampled, projected, gate(guide)))
 
-The sampling itself is :func:`m3i_mm.ops.dcnv3`.
+One matrix product gives offset, mask and gate; softmax, sampling and mixing
+are :func:`m3i_mm.ops.dcnv3_from_prediction`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from m3i_mm.models.utils.autocast import without_autocast
 from m3i_mm.models.utils.linear import is_plain_linear, linear_together
 from m3i_mm.models.utils.norm import build_norm
-from m3i_mm.ops import dcnv3
+from m3i_mm.ops import Layout, dcnv3_from_prediction
 from m3i_mm.registry import MODELS
 
 __all__ = ['DCNv3']
@@ -142,11 +142,10 @@ class DCNv3(nn.Module):
         """
         projected = self.input_proj(x)
         guide = self.dw_conv(x.permute(0, 3, 1, 2))  # (B, Ho, Wo, C)
-        offset, mask, *gate = self._predict(guide)
-        out = dcnv3(
+        out = dcnv3_from_prediction(
             projected,
-            offset,
-            self._normalise(mask, projected.dtype),
+            self._predict(guide),
+            Layout(softmax=True, gate=self.center_feature_scale),
             kernel_size=self.kernel_size,
             stride=self.stride,
             padding=self.padding,
@@ -156,43 +155,21 @@ class DCNv3(nn.Module):
             remove_center=self.remove_center,
             backend=self.backend,
         )
-        if gate:
-            out = self._mix_center(out, projected, gate[0].sigmoid())
         return self.output_proj(out)
 
-    def _predict(self, guide: Tensor) -> tuple[Tensor, ...]:
-        """Return offsets, and logits of the mask and of a gate.
-
-        With a gate one matrix product gives all, which moves fewer bytes
-        though offsets and mask are copied out of it. Two are not worth that.
-        """
+    def _predict(self, guide: Tensor) -> Tensor:
+        """Return offsets, and logits of the mask and of a gate, as columns."""
         layers = self.offset, self.mask
-        if not self.center_feature_scale:
-            return tuple(layer(guide) for layer in layers)
-        gate = (
-            self.center_feature_scale_proj_weight,
-            self.center_feature_scale_proj_bias,
-        )
+        gates = []
+        if self.center_feature_scale:
+            gate = (
+                self.center_feature_scale_proj_weight,
+                self.center_feature_scale_proj_bias,
+            )
+            gates.append(gate)
         if all(map(is_plain_linear, layers)):
             parameters = [(layer.weight, layer.bias) for layer in layers]
-            return linear_together(guide, [*parameters, gate])
-        return *(layer(guide) for layer in layers), F.linear(guide, *gate)
-
-    def _normalise(self, logits: Tensor, dtype: torch.dtype) -> Tensor:
-        """Softmax over the points of each group, in float32 or wider."""
-        logits = logits.unflatten(-1, (self.groups, -1))
-        # the kernels of half precision work in float32: autocast would copy
-        with without_autocast(logits):
-            return logits.softmax(-1).flatten(-2).to(dtype)
-
-    def _mix_center(
-        self, sampled: Tensor, projected: Tensor, gate: Tensor
-    ) -> Tensor:
-        """Blend in the central pixel, by a gate for each group."""
-        center = projected[:, :: self.stride, :: self.stride]
-        mixed = torch.lerp(
-            sampled.unflatten(-1, (self.groups, -1)),
-            center.unflatten(-1, (self.groups, -1)),
-            gate.unsqueeze(-1),
-        )
-        return mixed.flatten(-2)
+            return linear_together(guide, [*parameters, *gates])
+        outs = [layer(guide) for layer in layers]
+        outs += [F.linear(guide, *gate) for gate in gates]
+        return torch.cat(outs, dim=-1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-__all__ = ['autocast_dtype', 'cast_parameters', 'without_autocast']
+__all__ = ['autocast_dtype', 'cast_parameters']
 
 # Layers whose parameters autocast casts; subclasses may have other rules.
 _LAYERS = (nn.Linear, nn.Conv2d)
@@ -41,20 +41,6 @@ def autocast_dtype(x: Tensor) -> torch.dtype:
     if x.dtype == torch.float64 or not is_autocast(x):
         return x.dtype
     return torch.get_autocast_dtype(x.device.type)
-
-
-def without_autocast(x: Tensor) -> AbstractContextManager:
-    """Return a context in which operators take the dtype of ``x``.
-
-    Args:
-        x (Tensor): Any tensor.
-
-    Returns:
-        AbstractContextManager: The context.
-    """
-    if is_autocast(x):
-        return torch.autocast(x.device.type, enabled=False)
-    return nullcontext()
 
 
 def cast_parameters(module: nn.Module, x: Tensor) -> AbstractContextManager:

@@ -36,7 +36,7 @@ def is_plain_linear(layer: nn.Module) -> bool:
 
 def linear_together(
     x: Tensor, parameters: Sequence[tuple[Tensor, Tensor]]
-) -> tuple[Tensor, ...]:
+) -> Tensor:
     """Apply linear layers to the same input.
 
     The input is read once, and its gradient written once. The columns are
@@ -47,20 +47,19 @@ def linear_together(
         parameters (Sequence): Weight (C_i, C) and bias (C_i,) of each layer.
 
     Returns:
-        tuple[Tensor, ...]: (..., C_i) of each, parts of one tensor.
+        Tensor: (..., D), the columns of all layers in their order. ``D`` is
+        the next multiple of 8, and what follows the last layer is zero.
     """
     weights, biases = (
         list(column) for column in zip(*parameters, strict=True)
     )
-    widths = [len(bias) for bias in biases]
-    if padding := -sum(widths) % _ALIGNMENT:
+    if padding := -sum(map(len, biases)) % _ALIGNMENT:
         weights.append(weights[0].new_zeros(padding, weights[0].shape[1]))
         biases.append(biases[0].new_zeros(padding))
     # one dtype, where autocast has cast some of them
     dtype = weights[0].dtype
-    out = F.linear(
+    return F.linear(
         x,
         torch.cat([weight.to(dtype) for weight in weights]),
         torch.cat([bias.to(dtype) for bias in biases]),
     )
-    return out.split([*widths, padding], dim=-1)[: len(widths)]

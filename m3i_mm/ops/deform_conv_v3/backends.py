@@ -2,7 +2,9 @@
 
 A backend is a module with two functions: ``run(input, offset, mask,
 geometry)`` computes the operator from checked arguments, and
-``unavailable_reason(device)`` returns why it cannot run there, or None.
+``unavailable_reason(device)`` returns why it cannot run there, or None. Some
+also have ``run_prediction(input, prediction, layout, geometry)``, which
+computes it from a prediction as a whole.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ BACKENDS: dict[str, ModuleType] = {
     'gather': gather_backend,
 }
 
-# Have deterministic gradients on a GPU where PyTorch's mode asks for them.
+# Have deterministic gradients on a GPU, on all maps where PyTorch's mode asks.
 _DETERMINISTIC = ('triton', 'torch')
 
 _announced: set[tuple[str, str]] = set()

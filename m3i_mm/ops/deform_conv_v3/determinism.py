@@ -23,7 +23,7 @@ def refuse_if_deterministic(backend: str) -> None:
         return
     message = (
         f'dcnv3: the gradient of the input by the backend {backend!r} has no '
-        "deterministic implementation, backend='torch' has one"
+        "deterministic implementation, 'triton' and 'torch' have one"
     )
     if not torch.is_deterministic_algorithms_warn_only_enabled():
         raise RuntimeError(message)

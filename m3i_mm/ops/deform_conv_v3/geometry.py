@@ -119,7 +119,7 @@ class Geometry(NamedTuple):
                 constant that is not an int.
             RuntimeError: If the tensors are on different devices.
         """
-        self._check_constants()
+        self.check_constants()
         tensors = {'input': input, 'offset': offset, 'mask': mask}
         for name, tensor in tensors.items():
             if tensor.dim() != 4:
@@ -139,7 +139,13 @@ class Geometry(NamedTuple):
                 )
         self._check_shapes(input, offset, mask)
 
-    def _check_constants(self) -> None:
+    def check_constants(self) -> None:
+        """Raise an error that names the first constant that does not fit.
+
+        Raises:
+            ValueError: On a constant out of range.
+            TypeError: On one that is not an int.
+        """
         smallest = dict(
             kernel_size=1, stride=1, padding=0, dilation=1, groups=1
         )

@@ -7,7 +7,8 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from .triton_points import find_pixel, load_tap, locate_rows
+from .triton_points import central_pixel, find_pixel, locate_rows
+from .triton_taps import first_offset, load_gate, load_tap
 
 __all__ = ['backward_kernel']
 
@@ -74,10 +75,14 @@ def backward_kernel(
     input_ptr: tl.tensor,
     offset_ptr: tl.tensor,
     mask_ptr: tl.tensor,
+    gate_ptr: tl.tensor,
+    log_sum_ptr: tl.tensor,
+    output_ptr: tl.tensor,
     grad_output_ptr: tl.tensor,
     grad_input_ptr: tl.tensor,
     grad_offset_ptr: tl.tensor,
     grad_mask_ptr: tl.tensor,
+    grad_gate_ptr: tl.tensor,
     row_count: tl.tensor,
     height: tl.tensor,
     width: tl.tensor,
@@ -89,7 +94,13 @@ def backward_kernel(
     ORIGIN: tl.constexpr,
     OFFSET_SCALE: tl.constexpr,
     REMOVE_CENTER: tl.constexpr,
-    TAPS: tl.constexpr,
+    OFFSET_STRIDE: tl.constexpr,
+    OFFSET_GROUP: tl.constexpr,
+    MASK_STRIDE: tl.constexpr,
+    MASK_GROUP: tl.constexpr,
+    GATE_STRIDE: tl.constexpr,
+    GATE_GROUP: tl.constexpr,
+    SOFTMAX: tl.constexpr,
     GROUPS: tl.constexpr,
     GROUP_CHANNELS: tl.constexpr,
     BLOCK_CHANNELS: tl.constexpr,
@@ -101,13 +112,14 @@ def backward_kernel(
 ) -> None:
     """Add the rows' gradient of the input, write those of offset and mask.
 
-    The latter only if they are asked for.
+    The latter only if they are asked for. With a softmax and a gate they are
+    as in :func:`.points_kernel`.
     """
     BLOCK_ROWS: tl.constexpr = max(1, TILE // BLOCK_CHANNELS)
     PIXEL: tl.constexpr = GROUPS * GROUP_CHANNELS
     PARTS: tl.constexpr = 2 if BLOCK_CHANNELS >= 16 else 1
     PART: tl.constexpr = BLOCK_CHANNELS // PARTS
-    rows, row_mask, center_x, center_y, start = locate_rows(
+    rows, position, group, row_mask, center_x, center_y, start = locate_rows(
         row_count,
         height,
         width,
@@ -129,24 +141,78 @@ def backward_kernel(
     second = first
     if PARTS == 2:
         second = _load(grads + PART, row_mask, second_mask, COMPUTE)
-    half: tl.constexpr = DILATION * (KERNEL_SIZE - 1) // 2
+    offsets = first_offset(
+        position, group, OFFSET_STRIDE, OFFSET_GROUP, PACKED_OFFSET
+    )
+    masks = position * MASK_STRIDE + group * MASK_GROUP
+    log_sum = center_x
+    if SOFTMAX:
+        log_sum = tl.load(log_sum_ptr + rows, mask=row_mask, other=0.0)
+    expected = center_x
+    if SOFTMAX or gate_ptr is not None:
+        outputs = output_ptr + rows[:, None] * GROUP_CHANNELS + channels
+        product = first * _load(outputs, row_mask, first_mask, COMPUTE)
+        if PARTS == 2:
+            product += second * _load(
+                outputs + PART, row_mask, second_mask, COMPUTE
+            )
+        expected = tl.sum(product, axis=1)
+    if gate_ptr is not None:
+        share, rest = load_gate(
+            gate_ptr,
+            position,
+            group,
+            row_mask,
+            GATE_STRIDE,
+            GATE_GROUP,
+            COMPUTE,
+        )
+        center = start + central_pixel(rows, center_x, center_y, width) * PIXEL
+        value = _backward_pixel(
+            input_ptr,
+            grad_input_ptr,
+            center[:, None] + channels,
+            row_mask,
+            first_mask,
+            second_mask,
+            first,
+            second,
+            share,
+            PART,
+            PARTS,
+            GROUP_CHANNELS == BLOCK_CHANNELS,
+        )
+        if POINTS_GRADIENT:
+            tl.store(
+                grad_gate_ptr + position * GATE_STRIDE + group * GATE_GROUP,
+                share * (value - expected),
+                mask=row_mask,
+            )
+        # what is left of output and gradient belongs to the taps
+        expected -= share * value
+        first *= rest[:, None]
+        second *= rest[:, None]
     for column in range(KERNEL_SIZE):
-        column_x = center_x + OFFSET_SCALE * (column * DILATION - half)
         for line in range(KERNEL_SIZE):
-            line_y = center_y + OFFSET_SCALE * (line * DILATION - half)
-            tap, exists, offset_x, offset_y, weight = load_tap(
+            tap, exists, x, y, weight = load_tap(
                 offset_ptr,
                 mask_ptr,
-                rows,
+                offsets,
+                masks,
                 row_mask,
-                column * KERNEL_SIZE + line,
+                log_sum,
+                center_x,
+                center_y,
+                column,
+                line,
+                KERNEL_SIZE,
+                DILATION,
+                OFFSET_SCALE,
                 REMOVE_CENTER,
-                TAPS,
                 PACKED_OFFSET,
+                SOFTMAX,
                 COMPUTE,
             )
-            x = column_x + OFFSET_SCALE * offset_x
-            y = line_y + OFFSET_SCALE * offset_y
             # NaN where a location is not finite, so that a divergence shows
             unknown_x, unknown_y = x - x, y - y
             # a point on the outermost line has no slope
@@ -226,7 +292,10 @@ def backward_kernel(
                 slope_x = weight_above * rise_above + weight_below * rise_below
                 slope_y = weight * (line_below - line_above)
                 sampled = line_above + fraction_y * (line_below - line_above)
-                tl.store(grad_mask_ptr + tap, sampled, mask=exists)
-                pointers = grad_offset_ptr + 2 * tap
+                if SOFTMAX:
+                    sampled = weight * (sampled - expected)
+                tl.store(grad_mask_ptr + masks + tap, sampled, mask=exists)
+                UNIT: tl.constexpr = 2 if PACKED_OFFSET else 1
+                pointers = grad_offset_ptr + UNIT * offsets + 2 * tap
                 tl.store(pointers, OFFSET_SCALE * slope_x, mask=exists)
                 tl.store(pointers + 1, OFFSET_SCALE * slope_y, mask=exists)

@@ -12,6 +12,7 @@ from torch import Tensor
 from m3i_mm.ops.triton_launch import needs_wide_index
 
 from .geometry import Geometry
+from .triton_sources import Sources
 
 __all__ = [
     'compute_dtype',
@@ -34,26 +35,32 @@ def compute_dtype(input: Tensor) -> torch.dtype:
     return torch.promote_types(input.dtype, torch.float32)
 
 
-def has_aligned_pairs(tensor: Tensor) -> bool:
-    """Whether two neighbours can be loaded as one word of twice the size."""
-    return tensor.storage_offset() % 2 == 0
+def has_aligned_pairs(tensor: Tensor, *strides: int) -> bool:
+    """Whether two neighbours can be loaded as one word of twice the size.
+
+    Args:
+        tensor (Tensor): In whose storage they lie.
+        *strides (int): Distances from the first pair to the others.
+    """
+    return all(n % 2 == 0 for n in (tensor.storage_offset(), *strides))
 
 
 def sampling_constants(
-    geometry: Geometry, input: Tensor, offset: Tensor, *others: Tensor
+    geometry: Geometry, input: Tensor, sources: Sources, *others: Tensor
 ) -> dict[str, Any]:
     """Return the constants that every kernel has.
 
     Args:
         geometry (Geometry): The constants of the call.
         input (Tensor): Shape (N, H, W, C).
-        offset (Tensor): Shape (N, Ho, Wo, G*P*2).
+        sources (Sources): Where the numbers of a row are.
         *others (Tensor): What else is indexed.
 
     Returns:
         dict: By name.
     """
     tl = import_kernels().tl
+    offset, mask, gate = sources.points(geometry)
     return dict(
         KERNEL_SIZE=geometry.kernel_size,
         STRIDE=geometry.stride,
@@ -61,18 +68,24 @@ def sampling_constants(
         ORIGIN=geometry.origin,
         OFFSET_SCALE=float(geometry.offset_scale),
         REMOVE_CENTER=geometry.remove_center,
-        TAPS=geometry.taps,
+        OFFSET_STRIDE=offset.stride(0),
+        OFFSET_GROUP=offset.stride(1),
+        MASK_STRIDE=mask.stride(0),
+        MASK_GROUP=mask.stride(1),
+        GATE_STRIDE=0 if gate is None else gate.stride(0),
+        GATE_GROUP=0 if gate is None else gate.stride(1),
+        SOFTMAX=sources.layout.softmax,
         GROUPS=geometry.groups,
         GROUP_CHANNELS=input.shape[-1] // geometry.groups,
-        WIDE_INDEX=needs_wide_index(input, offset, *others),
+        WIDE_INDEX=needs_wide_index(input, sources.offset, *others),
         COMPUTE=tl.float64 if input.dtype == torch.float64 else tl.float32,
         PACKED_OFFSET=offset.dtype in (torch.bfloat16, torch.float32)
-        and has_aligned_pairs(offset),
+        and has_aligned_pairs(offset, offset.stride(0), offset.stride(1)),
     )
 
 
 def tile_constants(
-    geometry: Geometry, mask: Tensor, rows: int
+    geometry: Geometry, output: Tensor, rows: int
 ) -> dict[str, int]:
     """Return the positions of a program that does not have rows in a line.
 
@@ -82,14 +95,14 @@ def tile_constants(
 
     Args:
         geometry (Geometry): The constants of the call.
-        mask (Tensor): Shape (N, Ho, Wo, G*P).
+        output (Tensor): Shape (N, Ho, Wo, C).
         rows (int): Rows of a program, a power of two.
 
     Returns:
         dict[str, int]: Lines and columns of a tile by the constants' names;
         zeros for rows in a line, where tiles would not fill the map.
     """
-    height, width = mask.shape[1:3]
+    height, width = output.shape[1:3]
     groups = math.gcd(geometry.groups, rows)
     lines = 1 << ((rows // groups).bit_length() - 1) // 2
     columns = rows // groups // lines

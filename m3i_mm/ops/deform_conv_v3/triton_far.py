@@ -11,12 +11,8 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from .triton_points import (
-    find_pixel,
-    first_position,
-    load_tap,
-    locate_rows,
-)
+from .triton_points import find_pixel, first_position, locate_rows
+from .triton_taps import first_offset, load_gate, load_tap
 
 __all__ = ['far_kernel']
 
@@ -76,6 +72,8 @@ def _add(
 def far_kernel(
     offset_ptr: tl.tensor,
     mask_ptr: tl.tensor,
+    gate_ptr: tl.tensor,
+    log_sum_ptr: tl.tensor,
     grad_output_ptr: tl.tensor,
     far_ptr: tl.tensor,
     far_tiles_ptr: tl.tensor,
@@ -92,7 +90,13 @@ def far_kernel(
     ORIGIN: tl.constexpr,
     OFFSET_SCALE: tl.constexpr,
     REMOVE_CENTER: tl.constexpr,
-    TAPS: tl.constexpr,
+    OFFSET_STRIDE: tl.constexpr,
+    OFFSET_GROUP: tl.constexpr,
+    MASK_STRIDE: tl.constexpr,
+    MASK_GROUP: tl.constexpr,
+    GATE_STRIDE: tl.constexpr,
+    GATE_GROUP: tl.constexpr,
+    SOFTMAX: tl.constexpr,
     GROUPS: tl.constexpr,
     GROUP_CHANNELS: tl.constexpr,
     BLOCK_CHANNELS: tl.constexpr,
@@ -107,8 +111,9 @@ def far_kernel(
     """Add to ``far`` what is far of the gradient that ``ROWS`` rows give.
 
     Marks in ``far_tiles`` the tiles that get something; None for no marks.
+    The central pixel, which a gate adds, is in every window.
     """
-    rows, row_mask, center_x, center_y, start = locate_rows(
+    rows, position, group, row_mask, center_x, center_y, start = locate_rows(
         row_count,
         height,
         width,
@@ -122,38 +127,56 @@ def far_kernel(
         WIDE_INDEX,
         COMPUTE,
     )
-    position = rows // GROUPS
     out_x = (position % out_width).to(tl.int32)
     out_y = (position // out_width % out_height).to(tl.int32)
     image = position // out_width // out_height
     tiles_across = tl.cdiv(width, TILE_WIDTH)
     tiles = image * tl.cdiv(height, TILE_HEIGHT) * tiles_across * GROUPS
-    tiles += rows % GROUPS
+    tiles += group
     channels = tl.arange(0, BLOCK_CHANNELS)[None, :]
     channel_mask = channels < GROUP_CHANNELS
     grads = grad_output_ptr + rows[:, None] * GROUP_CHANNELS + channels
-    half: tl.constexpr = DILATION * (KERNEL_SIZE - 1) // 2
+    offsets = first_offset(
+        position, group, OFFSET_STRIDE, OFFSET_GROUP, PACKED_OFFSET
+    )
+    masks = position * MASK_STRIDE + group * MASK_GROUP
+    log_sum = center_x
+    if SOFTMAX:
+        log_sum = tl.load(log_sum_ptr + rows, mask=row_mask, other=0.0)
+    rest = center_x
+    if gate_ptr is not None:
+        _share, rest = load_gate(
+            gate_ptr,
+            position,
+            group,
+            row_mask,
+            GATE_STRIDE,
+            GATE_GROUP,
+            COMPUTE,
+        )
     for column in range(KERNEL_SIZE):
-        column_x = center_x + OFFSET_SCALE * (column * DILATION - half)
         for line in range(KERNEL_SIZE):
-            line_y = center_y + OFFSET_SCALE * (line * DILATION - half)
-            _, exists, offset_x, offset_y, weight = load_tap(
+            _, exists, x, y, weight = load_tap(
                 offset_ptr,
                 mask_ptr,
-                rows,
+                offsets,
+                masks,
                 row_mask,
-                column * KERNEL_SIZE + line,
+                log_sum,
+                center_x,
+                center_y,
+                column,
+                line,
+                KERNEL_SIZE,
+                DILATION,
+                OFFSET_SCALE,
                 REMOVE_CENTER,
-                TAPS,
                 PACKED_OFFSET,
+                SOFTMAX,
                 COMPUTE,
             )
-            x, fraction_x, left, right = find_pixel(
-                column_x + OFFSET_SCALE * offset_x, width
-            )
-            y, fraction_y, top, bottom = find_pixel(
-                line_y + OFFSET_SCALE * offset_y, height
-            )
+            x, fraction_x, left, right = find_pixel(x, width)
+            y, fraction_y, top, bottom = find_pixel(y, height)
             far_left, far_right = _are_far(
                 out_x, x, window_width, TILE_WIDTH, REACH, STRIDE, ORIGIN
             )
@@ -173,6 +196,8 @@ def far_kernel(
                     mask=is_far[:, None] & channel_mask,
                     other=0.0,
                 ).to(COMPUTE)
+                if gate_ptr is not None:
+                    weight *= rest
                 weight_below = weight * fraction_y
                 weight_above = weight - weight_below
                 PIXEL: tl.constexpr = GROUPS * GROUP_CHANNELS

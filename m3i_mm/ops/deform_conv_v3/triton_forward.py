@@ -8,13 +8,14 @@ import triton
 import triton.language as tl
 
 from .triton_points import (
+    central_pixel,
     find_pixel,
     high_half,
-    load_tap,
     locate_rows,
     low_half,
     pack_halves,
 )
+from .triton_taps import first_offset, largest_mask, load_gate, load_tap
 
 __all__ = ['forward_kernel']
 
@@ -124,6 +125,8 @@ def forward_kernel(
     input_ptr: tl.tensor,
     offset_ptr: tl.tensor,
     mask_ptr: tl.tensor,
+    gate_ptr: tl.tensor,
+    log_sum_ptr: tl.tensor,
     output_ptr: tl.tensor,
     row_count: tl.tensor,
     height: tl.tensor,
@@ -137,6 +140,13 @@ def forward_kernel(
     OFFSET_SCALE: tl.constexpr,
     REMOVE_CENTER: tl.constexpr,
     TAPS: tl.constexpr,
+    OFFSET_STRIDE: tl.constexpr,
+    OFFSET_GROUP: tl.constexpr,
+    MASK_STRIDE: tl.constexpr,
+    MASK_GROUP: tl.constexpr,
+    GATE_STRIDE: tl.constexpr,
+    GATE_GROUP: tl.constexpr,
+    SOFTMAX: tl.constexpr,
     GROUPS: tl.constexpr,
     GROUP_CHANNELS: tl.constexpr,
     BLOCK_CHANNELS: tl.constexpr,
@@ -150,6 +160,10 @@ def forward_kernel(
 ) -> None:
     """Write the output of ``max(1, TILE // BLOCK_CHANNELS)`` rows.
 
+    The input's pixel at the centre of the kernel has the share that a gate
+    says; None for no gate. With ``SOFTMAX`` a row is divided by its sum of
+    exponentials in the end, whose logarithm serves the way back.
+
     A word is a channel, or with ``PACKED`` two of bfloat16, whose halves
     cost an instruction each to unpack.
     """
@@ -160,7 +174,7 @@ def forward_kernel(
     PART: tl.constexpr = BLOCK_CHANNELS // (PACK * PARTS)
     WHOLE: tl.constexpr = GROUP_CHANNELS == BLOCK_CHANNELS
     PIXEL: tl.constexpr = GROUPS * WORDS
-    rows, row_mask, center_x, center_y, start = locate_rows(
+    rows, position, group, row_mask, center_x, center_y, start = locate_rows(
         row_count,
         height,
         width,
@@ -186,28 +200,37 @@ def forward_kernel(
     odd = tl.zeros((BLOCK_ROWS, PART), dtype=COMPUTE)
     second_even = tl.zeros((BLOCK_ROWS, PART), dtype=COMPUTE)
     second_odd = tl.zeros((BLOCK_ROWS, PART), dtype=COMPUTE)
-    half: tl.constexpr = DILATION * (KERNEL_SIZE - 1) // 2
+    offsets = first_offset(
+        position, group, OFFSET_STRIDE, OFFSET_GROUP, PACKED_OFFSET
+    )
+    masks = position * MASK_STRIDE + group * MASK_GROUP
+    largest, total = center_x, tl.zeros_like(center_x)
+    if SOFTMAX:
+        largest = largest_mask(mask_ptr, masks, row_mask, TAPS, COMPUTE)
     for column in range(KERNEL_SIZE):
-        column_x = center_x + OFFSET_SCALE * (column * DILATION - half)
         for line in tl.static_range(KERNEL_SIZE):
-            line_y = center_y + OFFSET_SCALE * (line * DILATION - half)
-            _, exists, offset_x, offset_y, weight = load_tap(
+            _, exists, x, y, weight = load_tap(
                 offset_ptr,
                 mask_ptr,
-                rows,
+                offsets,
+                masks,
                 row_mask,
-                column * KERNEL_SIZE + line,
+                largest,
+                center_x,
+                center_y,
+                column,
+                line,
+                KERNEL_SIZE,
+                DILATION,
+                OFFSET_SCALE,
                 REMOVE_CENTER,
-                TAPS,
                 PACKED_OFFSET,
+                SOFTMAX,
                 COMPUTE,
             )
-            x, fraction_x, left, right = find_pixel(
-                column_x + OFFSET_SCALE * offset_x, width
-            )
-            y, fraction_y, top, bottom = find_pixel(
-                line_y + OFFSET_SCALE * offset_y, height
-            )
+            total += weight
+            x, fraction_x, left, right = find_pixel(x, width)
+            y, fraction_y, top, bottom = find_pixel(y, height)
             top = top & exists
             bottom = bottom & exists
             weight_below = weight * fraction_y
@@ -256,6 +279,55 @@ def forward_kernel(
                     WHOLE,
                     PACKED,
                 )
+    share, rest = center_x, tl.full(center_x.shape, 1.0, COMPUTE)
+    if gate_ptr is not None:
+        share, rest = load_gate(
+            gate_ptr,
+            position,
+            group,
+            row_mask,
+            GATE_STRIDE,
+            GATE_GROUP,
+            COMPUTE,
+        )
+    if SOFTMAX:
+        rest = rest / total
+        # by the thread that has a row's first word: to store rows in another
+        # layout, Triton would compute all masks in both
+        tl.store(
+            log_sum_ptr + rows[:, None] + 0 * words,
+            (largest + tl.log2(total))[:, None],
+            mask=row_mask[:, None] & (words == 0),
+        )
+    if SOFTMAX or gate_ptr is not None:
+        even *= rest[:, None]
+        odd *= rest[:, None]
+        second_even *= rest[:, None]
+        second_odd *= rest[:, None]
+    if gate_ptr is not None:
+        center = start + central_pixel(rows, center_x, center_y, width) * PIXEL
+        pointers = input_ptr + center[:, None] + words
+        even, odd = _add_pixel(
+            even,
+            odd,
+            pointers,
+            row_mask,
+            first_mask,
+            share,
+            WHOLE,
+            PACKED,
+        )
+        if PARTS == 2:
+            second_even, second_odd = _add_pixel(
+                second_even,
+                second_odd,
+                pointers + PART,
+                row_mask,
+                second_mask,
+                share,
+                WHOLE,
+                PACKED,
+            )
     pointers = output_ptr + rows[:, None] * WORDS + words
     exists = row_mask[:, None]
     _store_sums(pointers, even, odd, exists & first_mask, PACKED)

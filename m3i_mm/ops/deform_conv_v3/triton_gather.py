@@ -6,7 +6,8 @@ one to a thread, it sums over the taps
     weight[pixel, position] = sum_t mask_t * hat(y_t - row) * hat(x_t - column)
 
 with ``hat(d) = max(0, 1 - |d|)``, the bilinear weights, and adds the matrix
-product of that with the positions' gradients. Taps without a sample in the
+product of that with the positions' gradients. Where a gate gives the central
+pixel a share, that is one more tap. Taps without a sample in the
 tile are left out. So a pixel's gradient is written once, in an order that does
 not depend on the scheduling.
 
@@ -21,7 +22,8 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from .triton_points import first_position, load_tap
+from .triton_points import first_position
+from .triton_taps import first_offset, load_gate, load_tap
 
 __all__ = ['gather_kernel']
 
@@ -33,26 +35,41 @@ def _hat(distance: tl.tensor) -> Any:
 
 
 @triton.jit
-def _spread(
-    touches: tl.tensor,
+def _add_tap(
+    weights: tl.tensor,
+    count: tl.tensor,
+    exists: tl.tensor,
     weight: tl.tensor,
     x: tl.tensor,
     y: tl.tensor,
     column: tl.tensor,
     line: tl.tensor,
+    TILE_HEIGHT: tl.constexpr,
+    TILE_WIDTH: tl.constexpr,
 ) -> Any:
-    """Return a tap's weights of (lines, columns, positions)."""
-    # what is elsewhere or nowhere gets no weight, not NaN
-    x = tl.where(touches, x, -2.0)[None, None, :]
-    y = tl.where(touches, y, -2.0)[None, None, :]
-    return weight[None, None, :] * _hat(y - line) * _hat(x - column)
+    """Add a tap's weights of (lines, columns, positions), and count it.
+
+    It is left out if it has no sample in the tile.
+    """
+    touches = (x > -1) & (x < TILE_WIDTH) & exists
+    touches = touches & (y > -1) & (y < TILE_HEIGHT)
+    touched = tl.max(touches.to(tl.int32), axis=0)
+    if touched > 0:
+        # what is elsewhere or nowhere gets no weight, not NaN
+        across = _hat(tl.where(touches, x, -2.0)[None, None, :] - column)
+        down = _hat(tl.where(touches, y, -2.0)[None, None, :] - line)
+        weights += weight[None, None, :] * down * across
+    return weights, count + touched
 
 
 @triton.jit
 def _weights(
     offset_ptr: tl.tensor,
     mask_ptr: tl.tensor,
-    rows: tl.tensor,
+    gate_ptr: tl.tensor,
+    log_sum_ptr: tl.tensor,
+    position: tl.tensor,
+    group: tl.tensor,
     exists: tl.tensor,
     center_x: tl.tensor,
     center_y: tl.tensor,
@@ -60,7 +77,14 @@ def _weights(
     DILATION: tl.constexpr,
     OFFSET_SCALE: tl.constexpr,
     REMOVE_CENTER: tl.constexpr,
-    TAPS: tl.constexpr,
+    OFFSET_STRIDE: tl.constexpr,
+    OFFSET_GROUP: tl.constexpr,
+    MASK_STRIDE: tl.constexpr,
+    MASK_GROUP: tl.constexpr,
+    GATE_STRIDE: tl.constexpr,
+    GATE_GROUP: tl.constexpr,
+    SOFTMAX: tl.constexpr,
+    GROUPS: tl.constexpr,
     PACKED_OFFSET: tl.constexpr,
     COMPUTE: tl.constexpr,
     TILE_HEIGHT: tl.constexpr,
@@ -72,36 +96,77 @@ def _weights(
 
     They are multiplied by ``FACTOR``. Centres are relative to the tile.
     """
-    half: tl.constexpr = DILATION * (KERNEL_SIZE - 1) // 2
-    line = tl.arange(0, TILE_HEIGHT)[:, None, None].to(COMPUTE)
-    column = tl.arange(0, TILE_WIDTH)[None, :, None].to(COMPUTE)
+    tile_line = tl.arange(0, TILE_HEIGHT)[:, None, None].to(COMPUTE)
+    tile_column = tl.arange(0, TILE_WIDTH)[None, :, None].to(COMPUTE)
     weights = tl.zeros((TILE_HEIGHT, TILE_WIDTH, CHUNK), dtype=COMPUTE)
     count = 0
-    for i in range(KERNEL_SIZE):
-        column_x = center_x + OFFSET_SCALE * (i * DILATION - half)
-        for j in range(KERNEL_SIZE):
-            line_y = center_y + OFFSET_SCALE * (j * DILATION - half)
-            _, tap_exists, offset_x, offset_y, weight = load_tap(
+    offsets = first_offset(
+        position, group, OFFSET_STRIDE, OFFSET_GROUP, PACKED_OFFSET
+    )
+    masks = position * MASK_STRIDE + group * MASK_GROUP
+    log_sum = center_x
+    if SOFTMAX:
+        log_sums = log_sum_ptr + position * GROUPS + group
+        log_sum = tl.load(log_sums, mask=exists, other=0.0)
+    share, rest = center_x, center_x
+    if gate_ptr is not None:
+        share, rest = load_gate(
+            gate_ptr,
+            position,
+            group,
+            exists,
+            GATE_STRIDE,
+            GATE_GROUP,
+            COMPUTE,
+        )
+    for column in range(KERNEL_SIZE):
+        for line in range(KERNEL_SIZE):
+            _, tap_exists, x, y, weight = load_tap(
                 offset_ptr,
                 mask_ptr,
-                rows,
+                offsets,
+                masks,
                 exists,
-                i * KERNEL_SIZE + j,
+                log_sum,
+                center_x,
+                center_y,
+                column,
+                line,
+                KERNEL_SIZE,
+                DILATION,
+                OFFSET_SCALE,
                 REMOVE_CENTER,
-                TAPS,
                 PACKED_OFFSET,
+                SOFTMAX,
                 COMPUTE,
             )
-            x = column_x + OFFSET_SCALE * offset_x
-            y = line_y + OFFSET_SCALE * offset_y
-            touches = (x > -1) & (x < TILE_WIDTH) & tap_exists
-            touches = touches & (y > -1) & (y < TILE_HEIGHT)
-            touched = tl.max(touches.to(tl.int32), axis=0)
-            count += touched
-            if touched > 0:
-                weights += _spread(
-                    touches, FACTOR * weight, x, y, column, line
-                )
+            if gate_ptr is not None:
+                weight *= rest
+            weights, count = _add_tap(
+                weights,
+                count,
+                tap_exists,
+                FACTOR * weight,
+                x,
+                y,
+                tile_column,
+                tile_line,
+                TILE_HEIGHT,
+                TILE_WIDTH,
+            )
+    if gate_ptr is not None:
+        weights, count = _add_tap(
+            weights,
+            count,
+            exists,
+            FACTOR * share,
+            center_x,
+            center_y,
+            tile_column,
+            tile_line,
+            TILE_HEIGHT,
+            TILE_WIDTH,
+        )
     return weights.reshape(TILE_HEIGHT * TILE_WIDTH, CHUNK), count
 
 
@@ -113,6 +178,8 @@ def _weights(
 def gather_kernel(
     offset_ptr: tl.tensor,
     mask_ptr: tl.tensor,
+    gate_ptr: tl.tensor,
+    log_sum_ptr: tl.tensor,
     grad_output_ptr: tl.tensor,
     far_ptr: tl.tensor,
     far_tiles_ptr: tl.tensor,
@@ -129,7 +196,13 @@ def gather_kernel(
     ORIGIN: tl.constexpr,
     OFFSET_SCALE: tl.constexpr,
     REMOVE_CENTER: tl.constexpr,
-    TAPS: tl.constexpr,
+    OFFSET_STRIDE: tl.constexpr,
+    OFFSET_GROUP: tl.constexpr,
+    MASK_STRIDE: tl.constexpr,
+    MASK_GROUP: tl.constexpr,
+    GATE_STRIDE: tl.constexpr,
+    GATE_GROUP: tl.constexpr,
+    SOFTMAX: tl.constexpr,
     GROUPS: tl.constexpr,
     GROUP_CHANNELS: tl.constexpr,
     BLOCK_CHANNELS: tl.constexpr,
@@ -182,12 +255,15 @@ def gather_kernel(
             x = start_x + place % CHUNK_WIDTH
             y = start_y + place // CHUNK_WIDTH
             exists = (x >= 0) & (x < out_width) & (y >= 0) & (y < out_height)
-            rows = (image * out_height + y) * out_width + x
-            rows = rows * GROUPS + group
+            position = (image * out_height + y) * out_width + x
+            rows = position * GROUPS + group
             weights, count = _weights(
                 offset_ptr,
                 mask_ptr,
-                rows,
+                gate_ptr,
+                log_sum_ptr,
+                position,
+                group,
                 exists,
                 (x * STRIDE + ORIGIN - left).to(COMPUTE),
                 (y * STRIDE + ORIGIN - top).to(COMPUTE),
@@ -195,7 +271,14 @@ def gather_kernel(
                 DILATION,
                 OFFSET_SCALE,
                 REMOVE_CENTER,
-                TAPS,
+                OFFSET_STRIDE,
+                OFFSET_GROUP,
+                MASK_STRIDE,
+                MASK_GROUP,
+                GATE_STRIDE,
+                GATE_GROUP,
+                SOFTMAX,
+                GROUPS,
                 PACKED_OFFSET,
                 COMPUTE,
                 TILE_HEIGHT,

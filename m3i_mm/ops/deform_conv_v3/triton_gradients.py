@@ -9,7 +9,6 @@ otherwise to zeros, of which marked tiles then read their part.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from m3i_mm.ops.triton_launch import launch
 
+from .determinism import refuse_if_deterministic
 from .geometry import Geometry
 from .triton_constants import (
     compute_dtype,
@@ -25,6 +25,7 @@ from .triton_constants import (
     sampling_constants,
     tile_constants,
 )
+from .triton_sources import Sources
 from .triton_windows import (
     CHUNK,
     TILE_HEIGHT,
@@ -44,6 +45,7 @@ _BYTES = 2 * 16 * 32 * _WARPS
 # than tensor cores multiply.
 _MOST_CHANNELS = 32
 _FEWEST_CHANNELS = 16
+_NO_POINTS = (None, None, None)
 
 
 class Sampling(NamedTuple):
@@ -51,22 +53,31 @@ class Sampling(NamedTuple):
 
     Args:
         input (Tensor): Shape (N, H, W, C).
-        offset (Tensor): Shape (N, Ho, Wo, G*P*2).
-        mask (Tensor): Shape (N, Ho, Wo, G*P).
+        sources (Sources): Where from.
+        output (Tensor, optional): Shape (N, Ho, Wo, C), for the gradients
+            of a softmax and a gate.
+        log_sum (Tensor, optional): Of the exponentials of a softmax, shape
+            (N, Ho, Wo, G).
         grad_output (Tensor): Shape (N, Ho, Wo, C).
         geometry (Geometry): The constants of the call.
     """
 
     input: Tensor
-    offset: Tensor
-    mask: Tensor
+    sources: Sources
+    output: Tensor | None
+    log_sum: Tensor | None
     grad_output: Tensor
     geometry: Geometry
+
+    @property
+    def points(self) -> tuple[Tensor | None, ...]:
+        """What the kernels read of each row."""
+        return *self.sources.points(self.geometry), self.log_sum
 
 
 def gather_gradients(
     sampling: Sampling, of_input: bool, of_points: bool
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor | None, Sources | None]:
     """Return the gradients, that of the input by tiles.
 
     It is deterministic on small maps. Under
@@ -79,16 +90,16 @@ def gather_gradients(
         of_points (bool): Whether those of offset and mask are.
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: Of input, offset and mask, in their
-        dtypes; those that are not asked for are empty.
+        tuple[Tensor | None, Sources | None]: Of the input and its sources, in
+        their dtypes; None where it is not asked for.
     """
-    points = _points(sampling, of_points)
+    points = _points(sampling) if of_points else None
     if not of_input:
-        return sampling.input.new_empty(0), *points
+        return None, points
     gradient = torch.empty_like(sampling.input)
     windows = choose_windows(
         sampling.geometry,
-        *sampling.mask.shape[1:3],
+        *sampling.grad_output.shape[1:3],
         whole=torch.are_deterministic_algorithms_enabled(),
     )
     if windows.whole:
@@ -103,12 +114,12 @@ def gather_gradients(
         )
         _add_far(sampling, far, windows, marks)
         _gather(sampling, gradient, windows, far, marks)
-    return gradient, *points
+    return gradient, points
 
 
 def add_gradients(
     sampling: Sampling, of_input: bool, of_points: bool
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor | None, Sources | None]:
     """Return the gradients, that of the input by atomic additions alone.
 
     See :func:`gather_gradients`. Last bits depend on the order of additions.
@@ -117,46 +128,26 @@ def add_gradients(
         RuntimeError: Under ``torch.use_deterministic_algorithms(True)``.
     """
     if not of_input:
-        return sampling.input.new_empty(0), *_points(sampling, of_points)
-    _warn_of_nondeterminism()
-    input, offset, mask, grad_output, _ = sampling
+        return None, _points(sampling) if of_points else None
+    refuse_if_deterministic('triton_atomic')
+    input, sources, output, _, grad_output, geometry = sampling
     total = torch.zeros_like(input, dtype=compute_dtype(input))
-    of_offset, of_mask = _allocate_for_points(sampling, of_points)
+    gradient = sources.new_gradient(geometry) if of_points else None
     block = _channel_block(sampling)
     _launch_rows(
         'backward_kernel',
         max(1, _ADDED_VALUES // block),
-        (input, offset, mask, grad_output, total, of_offset, of_mask),
+        (
+            *(input, *sampling.points, output, grad_output, total),
+            *(gradient.points(geometry) if gradient else _NO_POINTS),
+        ),
         sampling,
         BLOCK_CHANNELS=block,
         TILE=_ADDED_VALUES,
         POINTS_GRADIENT=of_points,
         num_warps=_WARPS,
     )
-    return total.to(input.dtype), of_offset, of_mask
-
-
-def _allocate_for_points(
-    sampling: Sampling, wanted: bool
-) -> tuple[Tensor, Tensor]:
-    offset, mask = sampling.offset, sampling.mask
-    return (
-        offset.new_empty(offset.shape if wanted else 0),
-        mask.new_empty(mask.shape if wanted else 0),
-    )
-
-
-def _warn_of_nondeterminism() -> None:
-    """Raise or warn as PyTorch's own operators do in deterministic mode."""
-    if not torch.are_deterministic_algorithms_enabled():
-        return
-    message = (
-        "dcnv3: the gradient of the input by the backend 'triton_atomic' has "
-        "no deterministic implementation, backend='triton' has one"
-    )
-    if not torch.is_deterministic_algorithms_warn_only_enabled():
-        raise RuntimeError(message)
-    warnings.warn(message, stacklevel=2)
+    return total.to(input.dtype), gradient
 
 
 def _tile_count(sampling: Sampling) -> int:
@@ -172,7 +163,7 @@ def _gather(
     marks: Tensor | None = None,
 ) -> None:
     """Write the gradient of the input, with what is far if that is given."""
-    input, offset, mask, grad_output, geometry = sampling
+    input, sources, _, _, grad_output, geometry = sampling
     channels = input.shape[3] // geometry.groups
     block = max(
         _FEWEST_CHANNELS, min(_MOST_CHANNELS, _channel_block(sampling))
@@ -180,12 +171,12 @@ def _gather(
     launch(
         import_kernels().gather_kernel,
         _tile_count(sampling) * geometry.groups * -(-channels // block),
-        (offset, mask, grad_output, far, marks, gradient),
+        (*sampling.points, grad_output, far, marks, gradient),
         *input.shape[1:3],
-        *mask.shape[1:3],
+        *grad_output.shape[1:3],
         windows.across,
         windows.down,
-        **sampling_constants(geometry, input, offset, grad_output),
+        **sampling_constants(geometry, input, sources, grad_output),
         BLOCK_CHANNELS=block,
         WHOLE=windows.whole,
         REACH=windows.reach,
@@ -209,28 +200,30 @@ def _precision(dtype: torch.dtype) -> str:
     return 'tf32x3' if dtype == torch.float32 else 'tf32'
 
 
-def _points(sampling: Sampling, wanted: bool) -> tuple[Tensor, Tensor]:
-    """Return the gradients of offset and mask, or empty ones."""
-    input, offset, mask, grad_output, geometry = sampling
-    of_offset, of_mask = _allocate_for_points(sampling, wanted)
-    if wanted:
-        block = _channel_block(sampling)
-        tile = _BYTES // input.element_size()
-        _launch_rows(
-            'points_kernel',
-            max(1, tile // block),
-            (input, offset, mask, grad_output, of_offset, of_mask),
-            sampling,
-            BLOCK_CHANNELS=block,
-            TILE=tile,
-            **tile_constants(geometry, mask, max(1, tile // block)),
-            PACKED=input.dtype == torch.bfloat16
-            and input.shape[3] // geometry.groups % 2 == 0
-            and has_aligned_pairs(input)
-            and has_aligned_pairs(grad_output),
-            num_warps=_WARPS,
-        )
-    return of_offset, of_mask
+def _points(sampling: Sampling) -> Sources:
+    """Return the gradient of what the samples were made of."""
+    input, sources, output, _, grad_output, geometry = sampling
+    gradient = sources.new_gradient(geometry)
+    block = _channel_block(sampling)
+    tile = _BYTES // input.element_size()
+    _launch_rows(
+        'points_kernel',
+        max(1, tile // block),
+        (
+            *(input, *sampling.points, output, grad_output),
+            *gradient.points(geometry),
+        ),
+        sampling,
+        BLOCK_CHANNELS=block,
+        TILE=tile,
+        **tile_constants(geometry, grad_output, max(1, tile // block)),
+        PACKED=input.dtype == torch.bfloat16
+        and input.shape[3] // geometry.groups % 2 == 0
+        and has_aligned_pairs(input)
+        and has_aligned_pairs(grad_output),
+        num_warps=_WARPS,
+    )
+    return gradient
 
 
 def _add_far(
@@ -243,7 +236,7 @@ def _add_far(
     _launch_rows(
         'far_kernel',
         CHUNK,
-        (sampling.offset, sampling.mask, sampling.grad_output, far, marks),
+        (*sampling.points, sampling.grad_output, far, marks),
         sampling,
         windows.height,
         windows.width,
@@ -270,16 +263,16 @@ def _launch_rows(
     **constants: Any,
 ) -> None:
     """Launch a kernel whose programs have so many rows each."""
-    input, offset, mask, grad_output, geometry = sampling
-    row_count = mask.numel() // geometry.taps
+    input, sources, _, _, grad_output, geometry = sampling
+    row_count = grad_output.numel() * geometry.groups // input.shape[3]
     launch(
         getattr(import_kernels(), name),
         -(-row_count // rows),
         tensors,
         row_count,
         *input.shape[1:3],
-        *mask.shape[1:3],
+        *grad_output.shape[1:3],
         *scalars,
-        **sampling_constants(geometry, input, offset, grad_output),
+        **sampling_constants(geometry, input, sources, grad_output),
         **constants,
     )

@@ -1,4 +1,4 @@
-"""Where DCNv3's kernels sample, and how they read it.
+"""Which rows DCNv3's kernels have, and the pixels around a location.
 
 Whether Triton compiles or interprets (``TRITON_INTERPRET=1``, for tensors on
 the CPU) is decided when this module is imported.
@@ -12,10 +12,10 @@ import triton
 import triton.language as tl
 
 __all__ = [
+    'central_pixel',
     'find_pixel',
     'first_position',
     'high_half',
-    'load_tap',
     'locate_rows',
     'low_half',
     'pack_halves',
@@ -39,7 +39,10 @@ def locate_rows(
     TILE_LINES: tl.constexpr = 0,
     TILE_COLUMNS: tl.constexpr = 0,
 ) -> Any:
-    """Return rows, their existence, kernel centre x and y, and image start.
+    """Return rows, their position and group, whether they exist, and more.
+
+    That is x and y of the kernel's centre, and where a row's group of the
+    first pixel of its image is.
 
     A program has rows one after the other, or those of a tile of
     ``TILE_LINES`` x ``TILE_COLUMNS`` positions, which must divide the map, and
@@ -68,14 +71,26 @@ def locate_rows(
         x = tile % across * TILE_COLUMNS + row // TILE_GROUPS % TILE_COLUMNS
         y = tile // across % down * TILE_LINES
         y += row // (TILE_GROUPS * TILE_COLUMNS)
-        rows = ((image * out_height + y) * out_width + x) * GROUPS + group
+        position = (image * out_height + y) * out_width + x
+        rows = position * GROUPS + group
     return (
         rows,
+        position,
+        group,
         rows < row_count,
         (x * STRIDE + ORIGIN).to(COMPUTE),
         (y * STRIDE + ORIGIN).to(COMPUTE),
         (image * height * width * GROUPS + group) * GROUP_CHANNELS,
     )
+
+
+@triton.jit
+def central_pixel(
+    rows: tl.tensor, center_x: tl.tensor, center_y: tl.tensor, width: tl.tensor
+) -> Any:
+    """Return the number of the pixel at each kernel's centre."""
+    line = center_y.to(tl.int32).to(rows.dtype)
+    return line * width + center_x.to(tl.int32)
 
 
 @triton.jit
@@ -96,68 +111,6 @@ def pack_halves(low: tl.tensor, high: tl.tensor) -> Any:
     low = low.to(tl.bfloat16).to(tl.uint16, bitcast=True).to(tl.uint32)
     high = high.to(tl.bfloat16).to(tl.uint16, bitcast=True).to(tl.uint32)
     return (low | (high << 16)).to(tl.int32, bitcast=True)
-
-
-@triton.jit
-def _load_offset(
-    offset_ptr: tl.tensor,
-    index: tl.tensor,
-    row_mask: tl.tensor,
-    PACKED: tl.constexpr,
-    COMPUTE: tl.constexpr,
-) -> Any:
-    """Return x and y of an offset, by one load if they are aligned."""
-    if PACKED and offset_ptr.dtype.element_ty == tl.bfloat16:
-        words = tl.load(
-            offset_ptr.to(tl.pointer_type(tl.int32)) + index,
-            mask=row_mask,
-            other=0,
-        )
-        return low_half(words), high_half(words)
-    elif PACKED:
-        words = tl.load(
-            offset_ptr.to(tl.pointer_type(tl.int64)) + index,
-            mask=row_mask,
-            other=0,
-        )
-        return (
-            words.to(tl.int32).to(tl.float32, bitcast=True),
-            (words >> 32).to(tl.int32).to(tl.float32, bitcast=True),
-        )
-    else:
-        pointers = offset_ptr + 2 * index
-        return (
-            tl.load(pointers, mask=row_mask, other=0.0).to(COMPUTE),
-            tl.load(pointers + 1, mask=row_mask, other=0.0).to(COMPUTE),
-        )
-
-
-@triton.jit
-def load_tap(
-    offset_ptr: tl.tensor,
-    mask_ptr: tl.tensor,
-    rows: tl.tensor,
-    row_mask: tl.tensor,
-    point: tl.tensor,
-    REMOVE_CENTER: tl.constexpr,
-    TAPS: tl.constexpr,
-    PACKED_OFFSET: tl.constexpr,
-    COMPUTE: tl.constexpr,
-) -> Any:
-    """Return index and existence of each row's tap, its offset and weight.
-
-    Points are numbered as in a kernel with its centre.
-    """
-    exists = row_mask
-    if REMOVE_CENTER:
-        exists = row_mask & (point != TAPS // 2)
-        point -= point // (TAPS // 2 + 1)
-    tap = rows * TAPS + point
-    offset_x, offset_y = _load_offset(
-        offset_ptr, tap, exists, PACKED_OFFSET, COMPUTE
-    )
-    weight = tl.load(mask_ptr + tap, mask=exists, other=0.0).to(COMPUTE)
-    return tap, exists, offset_x, offset_y, weight
 
 
 @triton.jit

@@ -8,13 +8,14 @@ import triton
 import triton.language as tl
 
 from .triton_points import (
+    central_pixel,
     find_pixel,
     high_half,
-    load_tap,
     locate_rows,
     low_half,
     pack_halves,
 )
+from .triton_taps import first_offset, load_gate, load_tap
 
 __all__ = ['points_kernel']
 
@@ -78,9 +79,13 @@ def points_kernel(
     input_ptr: tl.tensor,
     offset_ptr: tl.tensor,
     mask_ptr: tl.tensor,
+    gate_ptr: tl.tensor,
+    log_sum_ptr: tl.tensor,
+    output_ptr: tl.tensor,
     grad_output_ptr: tl.tensor,
     grad_offset_ptr: tl.tensor,
     grad_mask_ptr: tl.tensor,
+    grad_gate_ptr: tl.tensor,
     row_count: tl.tensor,
     height: tl.tensor,
     width: tl.tensor,
@@ -92,7 +97,13 @@ def points_kernel(
     ORIGIN: tl.constexpr,
     OFFSET_SCALE: tl.constexpr,
     REMOVE_CENTER: tl.constexpr,
-    TAPS: tl.constexpr,
+    OFFSET_STRIDE: tl.constexpr,
+    OFFSET_GROUP: tl.constexpr,
+    MASK_STRIDE: tl.constexpr,
+    MASK_GROUP: tl.constexpr,
+    GATE_STRIDE: tl.constexpr,
+    GATE_GROUP: tl.constexpr,
+    SOFTMAX: tl.constexpr,
     GROUPS: tl.constexpr,
     GROUP_CHANNELS: tl.constexpr,
     BLOCK_CHANNELS: tl.constexpr,
@@ -106,7 +117,11 @@ def points_kernel(
 ) -> None:
     """Write the gradients of ``max(1, TILE // BLOCK_CHANNELS)`` rows.
 
-    Words are those of :func:`.forward_kernel`.
+    Words are those of :func:`.forward_kernel`. With a softmax, the gradient
+    of a logit is ``weight * (value - sum of weight * value)``, where a value
+    is the product of a tap's sample and the gradient of the output. So the sum
+    is that of the output and its gradient. A gate is one more logit, whose
+    sample is the central pixel.
     """
     BLOCK_ROWS: tl.constexpr = max(1, TILE // BLOCK_CHANNELS)
     PACK: tl.constexpr = 2 if PACKED else 1
@@ -115,7 +130,7 @@ def points_kernel(
     PART: tl.constexpr = BLOCK_CHANNELS // (PACK * PARTS)
     WHOLE: tl.constexpr = GROUP_CHANNELS == BLOCK_CHANNELS
     PIXEL: tl.constexpr = GROUPS * WORDS
-    rows, row_mask, center_x, center_y, start = locate_rows(
+    rows, position, group, row_mask, center_x, center_y, start = locate_rows(
         row_count,
         height,
         width,
@@ -134,6 +149,8 @@ def points_kernel(
     if PACKED:
         input_ptr = input_ptr.to(tl.pointer_type(tl.int32))
         grad_output_ptr = grad_output_ptr.to(tl.pointer_type(tl.int32))
+        if output_ptr is not None:
+            output_ptr = output_ptr.to(tl.pointer_type(tl.int32))
     words = tl.arange(0, PART)[None, :]
     first_mask = words < WORDS
     second_mask = words + PART < WORDS
@@ -148,24 +165,86 @@ def points_kernel(
             PACKED,
             COMPUTE,
         )
-    half: tl.constexpr = DILATION * (KERNEL_SIZE - 1) // 2
+    offsets = first_offset(
+        position, group, OFFSET_STRIDE, OFFSET_GROUP, PACKED_OFFSET
+    )
+    masks = position * MASK_STRIDE + group * MASK_GROUP
+    log_sum = center_x
+    if SOFTMAX:
+        log_sum = tl.load(log_sum_ptr + rows, mask=row_mask, other=0.0)
+    expected = center_x
+    if SOFTMAX or gate_ptr is not None:
+        expected = _multiply(
+            output_ptr + rows[:, None] * WORDS + words,
+            row_mask,
+            first_mask,
+            second_mask,
+            first_even,
+            first_odd,
+            second_even,
+            second_odd,
+            PART,
+            PARTS,
+            WHOLE,
+            PACKED,
+        )
+    if gate_ptr is not None:
+        share, rest = load_gate(
+            gate_ptr,
+            position,
+            group,
+            row_mask,
+            GATE_STRIDE,
+            GATE_GROUP,
+            COMPUTE,
+        )
+        center = start + central_pixel(rows, center_x, center_y, width) * PIXEL
+        value = _multiply(
+            input_ptr + center[:, None] + words,
+            row_mask,
+            first_mask,
+            second_mask,
+            first_even,
+            first_odd,
+            second_even,
+            second_odd,
+            PART,
+            PARTS,
+            WHOLE,
+            PACKED,
+        )
+        tl.store(
+            grad_gate_ptr + position * GATE_STRIDE + group * GATE_GROUP,
+            share * (value - expected),
+            mask=row_mask,
+        )
+        # what is left of output and gradient belongs to the taps
+        expected -= share * value
+        first_even *= rest[:, None]
+        first_odd *= rest[:, None]
+        second_even *= rest[:, None]
+        second_odd *= rest[:, None]
     for column in range(KERNEL_SIZE):
-        column_x = center_x + OFFSET_SCALE * (column * DILATION - half)
         for line in range(KERNEL_SIZE):
-            line_y = center_y + OFFSET_SCALE * (line * DILATION - half)
-            tap, exists, offset_x, offset_y, weight = load_tap(
+            tap, exists, x, y, weight = load_tap(
                 offset_ptr,
                 mask_ptr,
-                rows,
+                offsets,
+                masks,
                 row_mask,
-                column * KERNEL_SIZE + line,
+                log_sum,
+                center_x,
+                center_y,
+                column,
+                line,
+                KERNEL_SIZE,
+                DILATION,
+                OFFSET_SCALE,
                 REMOVE_CENTER,
-                TAPS,
                 PACKED_OFFSET,
+                SOFTMAX,
                 COMPUTE,
             )
-            x = column_x + OFFSET_SCALE * offset_x
-            y = line_y + OFFSET_SCALE * offset_y
             # NaN where a location is not finite, so that a divergence shows
             unknown_x, unknown_y = x - x, y - y
             # a point on the outermost line has no slope
@@ -243,9 +322,12 @@ def points_kernel(
             slope_x = rise_above + fraction_y * (rise_below - rise_above)
             sampled = line_above + fraction_y * slope_y
             scale = OFFSET_SCALE * weight
-            tl.store(grad_mask_ptr + tap, sampled, mask=exists)
+            if SOFTMAX:
+                sampled = weight * (sampled - expected)
+            tl.store(grad_mask_ptr + masks + tap, sampled, mask=exists)
             _store_pairs(
                 grad_offset_ptr,
+                offsets,
                 tap,
                 scale * slope_x,
                 scale * slope_y,
@@ -257,7 +339,8 @@ def points_kernel(
 @triton.jit
 def _store_pairs(
     pointer: tl.tensor,
-    index: tl.tensor,
+    offsets: tl.tensor,
+    tap: tl.tensor,
     x: tl.tensor,
     y: tl.tensor,
     mask: tl.tensor,
@@ -265,8 +348,10 @@ def _store_pairs(
 ) -> None:
     """Store x and y one after the other, bfloat16 as one word."""
     if PACKED and pointer.dtype.element_ty == tl.bfloat16:
-        pointers = pointer.to(tl.pointer_type(tl.int32)) + index
+        pointers = pointer.to(tl.pointer_type(tl.int32)) + offsets + tap
         tl.store(pointers, pack_halves(x, y), mask=mask)
     else:
-        tl.store(pointer + 2 * index, x, mask=mask)
-        tl.store(pointer + 2 * index + 1, y, mask=mask)
+        UNIT: tl.constexpr = 2 if PACKED else 1
+        pointers = pointer + UNIT * offsets + 2 * tap
+        tl.store(pointers, x, mask=mask)
+        tl.store(pointers + 1, y, mask=mask)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from m3i_mm.ops import dcnv3
+from m3i_mm.ops import Layout, dcnv3_from_prediction
 from m3i_mm.registry import MODELS
 
 __all__ = ['DCNv4', 'dcnv4']
@@ -38,8 +38,8 @@ def dcnv4(
     """Sample K points per group and sum them with unbounded factors.
 
     Equation 1 of the paper: that of DCNv3 with other factors. So it runs on
-    all backends of :func:`m3i_mm.ops.dcnv3`, Triton's kernels included, which
-    take offsets and factors apart.
+    all backends of :func:`m3i_mm.ops.dcnv3`. Triton's kernels read offsets and
+    factors where they lie, and write their gradient in the same order.
 
     Args:
         value (Tensor): Features (B, H, W, C).
@@ -58,7 +58,7 @@ def dcnv4(
 
     Raises:
         ValueError: If ``offset_mask`` is too narrow, or for what
-            :func:`m3i_mm.ops.dcnv3` refuses.
+            :func:`m3i_mm.ops.dcnv3_from_prediction` refuses.
     """
     points = kernel_size**2 - int(remove_center)
     width = 3 * groups * points
@@ -67,12 +67,10 @@ def dcnv4(
             f'dcnv4: offset_mask needs {width} channels for {groups} groups '
             f'of {points} points, got {offset_mask.shape[-1]}'
         )
-    by_group = offset_mask[..., :width].unflatten(-1, (groups, 3 * points))
-    offset, mask = by_group.split((2 * points, points), dim=-1)
-    return dcnv3(
+    return dcnv3_from_prediction(
         value,
-        offset.flatten(-2),
-        mask.flatten(-2),
+        offset_mask,
+        Layout(by_group=True),
         kernel_size=kernel_size,
         padding=padding,
         dilation=dilation,
