@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from toy.ranks import run_processes
 
 from m3i_mm.checkpoints import CheckpointError, read_checkpoint
-from m3i_mm.engine import ZeroStrategy
+from m3i_mm.engine import FullyShardedStrategy, ZeroStrategy
 from m3i_mm.runs.cli import build_runner
 from m3i_mm.runs.config import complete_dataloaders
 from m3i_mm.runs.processes import setup_cpu_processes
@@ -229,6 +229,13 @@ def test_shards_keep_both_moments_of_adam(tmp_path):
         assert torch.equal(again['state_dict'][name], value), name
 
 
+full_shards = pytest.mark.skipif(
+    not hasattr(torch.cpu.Stream, 'record_event'),
+    reason='this torch shards on GPUs alone',
+)
+
+
+@full_shards
 @pytest.mark.parametrize('async_save', [False, True])
 def test_full_shards_equal_the_doubled_batch(tmp_path, async_save):
     options = {
@@ -269,6 +276,7 @@ def test_full_shards_equal_the_doubled_batch(tmp_path, async_save):
     assert rates[0] == rates[1]
 
 
+@full_shards
 def test_full_shards_of_two_go_on_with_one(tmp_path):
     train_two_processes(fully_sharded(config(tmp_path / 'two', 4)), tmp_path)
     alone = fully_sharded(config(tmp_path / 'alone', 8, AS_TWO_PROCESSES_READ))
@@ -381,3 +389,10 @@ def test_accumulation_equals_the_large_batch(tmp_path):
         torch.testing.assert_close(
             torch.tensor(actual), torch.tensor(expected)
         )
+
+
+def test_an_old_torch_does_not_shard_fully_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cpu, 'Stream', object)
+    strategy = FullyShardedStrategy()
+    with pytest.raises(RuntimeError, match=r'a newer one, or ShardedStrategy'):
+        strategy._wrap_model(torch.nn.Linear(2, 2))

@@ -70,6 +70,7 @@ class FullyShardedStrategy(DDPStrategy):
     Raises:
         ValueError: If gradients are clipped by an optimizer wrapper that sees
             the shards of one process only.
+        RuntimeError: If this PyTorch cannot shard on a CPU.
     """
 
     def __init__(
@@ -105,10 +106,17 @@ class FullyShardedStrategy(DDPStrategy):
         policy = MixedPrecisionPolicy(
             param_dtype=self.param_dtype, reduce_dtype=torch.float32
         )
-        model = self.convert_model(model).to(get_device())
-        mesh = init_device_mesh(
-            torch.device(get_device()).type, (dist.get_world_size(),)
-        )
+        device = torch.device(get_device())
+        if device.type == 'cpu' and not hasattr(
+            torch.cpu.Stream, 'record_event'
+        ):
+            raise RuntimeError(
+                f'FullyShardedStrategy cannot run on a CPU with PyTorch '
+                f'{torch.__version__}, which shards on GPUs alone: take a '
+                'newer one, or ShardedStrategy'
+            )
+        model = self.convert_model(model).to(device)
+        mesh = init_device_mesh(device.type, (dist.get_world_size(),))
         if self.async_save:
             self._saving_group = distributed.new_group(backend='gloo')
         units = find_units(model, self.min_unit)
