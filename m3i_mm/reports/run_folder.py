@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ PICTURES = {
     'patch_features.png': 'The three main directions of the patch features '
     'as colours, and the patches that are most like the one framed in red.',
 }
+
+_OF_SEGMENTATION = re.compile('[am](Acc|IoU|Dice|Fscore|Precision|Recall)')
 
 
 class RunFolderError(FileNotFoundError):
@@ -134,10 +137,19 @@ def _flatten(value: Any, name: str = '') -> dict[str, str]:
 def _last_validation(
     curves: dict[str, dict[int, float]],
 ) -> dict[str, dict[str, float]]:
-    """Return the last value of every metric; metrics have a slash."""
+    """Return the last value of every metric in percent.
+
+    Metrics have a slash, but for MMSegmentation's. MMDetection's are shares,
+    and below zero where there is nothing to score.
+    """
     last = {
-        name: values[max(values)]
+        name: values[max(values)] * (100 if _is_share(name) else 1)
         for name, values in curves.items()
-        if '/' in name and values
+        if values and ('/' in name or _OF_SEGMENTATION.fullmatch(name))
     }
+    last = {name: value for name, value in last.items() if value >= 0}
     return {'this run': last} if last else {}
+
+
+def _is_share(name: str) -> bool:
+    return name.split('/')[0] in ('coco', 'lvis')

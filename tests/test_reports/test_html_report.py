@@ -138,6 +138,18 @@ def test_the_last_validation_stands_in_for_results(tmp_path):
     assert found.results == {'this run': {'knn/group_top1': 31.25}}
 
 
+def test_metrics_of_segmentation_and_detection_are_percentages(tmp_path):
+    logged = [
+        {'loss': 2.0, 'decode.acc_seg': 58.7, 'iter': 6, 'step': 6},
+        {'aAcc': 38.4, 'mIoU': 10.9, 'time': 2.0, 'step': 1},
+        {'coco/bbox_mAP': 0.25, 'coco/bbox_mAP_s': -1.0, 'step': 1},
+    ]
+    found = read_run(make_run(tmp_path / 'run', logged))
+    assert found.results == {
+        'this run': {'aAcc': 38.4, 'mIoU': 10.9, 'coco/bbox_mAP': 25.0}
+    }
+
+
 def test_folders_that_are_no_runs(tmp_path):
     with pytest.raises(RunFolderError, match='There is no folder'):
         read_run(tmp_path / 'nowhere')
