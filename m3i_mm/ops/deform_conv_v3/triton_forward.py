@@ -292,13 +292,8 @@ def forward_kernel(
         )
     if SOFTMAX:
         rest = rest / total
-        # by the thread that has a row's first word: to store rows in another
-        # layout, Triton would compute all masks in both
-        tl.store(
-            log_sum_ptr + rows[:, None] + 0 * words,
-            (largest + tl.log2(total))[:, None],
-            mask=row_mask[:, None] & (words == 0),
-        )
+        log_sum = largest + tl.log2(total)
+        tl.store(log_sum_ptr + rows, log_sum, mask=row_mask)
     if SOFTMAX or gate_ptr is not None:
         even *= rest[:, None]
         odd *= rest[:, None]
