@@ -26,6 +26,7 @@ PICTURES = {
     'as colours, and the patches that are most like the one framed in red.',
 }
 
+_OF_DETECTION = ('coco', 'lvis')
 _OF_SEGMENTATION = re.compile('[am](Acc|IoU|Dice|Fscore|Precision|Recall)')
 
 
@@ -46,7 +47,8 @@ class RunFolder:
         settings (str): The config as Python, empty if there is none.
         options (dict): The config's values by dotted name.
         results (dict): Percentages by model and metric: those of
-            ``results.json``, else the last validation of the log.
+            ``results.json``, else the last validation of the log and the
+            last tests of the run.
         faults (dict): Content of ``data_report.json``.
         pictures (dict[Path, str]): Pictures and their captions.
     """
@@ -91,7 +93,7 @@ def read_run(folder: str | Path) -> RunFolder:
         starts=[_read_json(file) for file in sorted(path.glob('*/run.json'))],
         settings=settings,
         options=options,
-        results=report.get('results') or _last_validation(curves),
+        results=report.get('results') or _last_metrics(path, curves),
         faults=_read_json(path / 'data_report.json'),
         pictures={
             path / name: caption
@@ -134,22 +136,27 @@ def _flatten(value: Any, name: str = '') -> dict[str, str]:
     return flat
 
 
-def _last_validation(
-    curves: dict[str, dict[int, float]],
+def _last_metrics(
+    folder: Path, curves: dict[str, dict[int, float]]
 ) -> dict[str, dict[str, float]]:
-    """Return the last value of every metric in percent.
+    """Return the last value of every metric, of validation and tests."""
+    last = {name: curves[name][max(curves[name])] for name in curves}
+    for file in sorted(folder.glob('*/*.json')):
+        # what MMEngine writes after a test has the name of the test's folder
+        if file.stem == file.parent.name:
+            last.update(_read_json(file))
+    metrics = _in_percent(last)
+    return {'this run': metrics} if metrics else {}
+
+
+def _in_percent(values: dict[str, float]) -> dict[str, float]:
+    """Pick metrics and bring them to percent.
 
     Metrics have a slash, but for MMSegmentation's. MMDetection's are shares,
     and below zero where there is nothing to score.
     """
-    last = {
-        name: values[max(values)] * (100 if _is_share(name) else 1)
-        for name, values in curves.items()
-        if values and ('/' in name or _OF_SEGMENTATION.fullmatch(name))
+    return {
+        name: value * (100 if name.split('/')[0] in _OF_DETECTION else 1)
+        for name, value in values.items()
+        if ('/' in name or _OF_SEGMENTATION.fullmatch(name)) and value >= 0
     }
-    last = {name: value for name, value in last.items() if value >= 0}
-    return {'this run': last} if last else {}
-
-
-def _is_share(name: str) -> bool:
-    return name.split('/')[0] in ('coco', 'lvis')

@@ -59,7 +59,8 @@ def _parser(description: str, example: str) -> ArgumentParser:
     parser.add_argument(
         '--work-dir',
         metavar='FOLDER',
-        help='where logs and checkpoints go (default: work_dirs/CONFIG)',
+        help='where logs and checkpoints go (default: work_dirs/CONFIG, or '
+        'the folder of the run that is tested)',
     )
     add_config_options(parser)
     parser.add_argument(
@@ -300,6 +301,8 @@ def _test(args: Namespace) -> None:
 def _complete_test_arguments(args: Namespace) -> None:
     """Find the config or checkpoint that the command line leaves out."""
     if osp.isdir(args.config):
+        # m3i report finds there what was tested
+        args.work_dir = args.work_dir or args.config
         args.config, last = find_run(args.config)
         args.checkpoint = args.checkpoint or last
     elif args.checkpoint is None:

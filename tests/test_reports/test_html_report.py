@@ -138,6 +138,16 @@ def test_the_last_validation_stands_in_for_results(tmp_path):
     assert found.results == {'this run': {'knn/group_top1': 31.25}}
 
 
+def test_a_test_of_the_run_is_in_its_results(tmp_path):
+    run = make_run(tmp_path / 'run')
+    test = run / '20260102_000000' / '20260102_000000.json'
+    test.parent.mkdir()
+    test.write_text('{"knn/label_top1": 17.5, "time": 2.0}')
+    assert read_run(run).results == {
+        'this run': {'knn/group_top1': 31.25, 'knn/label_top1': 17.5}
+    }
+
+
 def test_metrics_of_segmentation_and_detection_are_percentages(tmp_path):
     logged = [
         {'loss': 2.0, 'decode.acc_seg': 58.7, 'iter': 6, 'step': 6},

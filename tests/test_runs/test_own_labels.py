@@ -106,6 +106,9 @@ def test_a_work_folder_stands_for_config_and_checkpoint(
     out = tmp_path / 'metrics.json'
     main_test([str(run), '--data', str(folders), '--out', str(out)])
     assert out.read_text() == '{"knn/gt_label_top1": 100.0}'
+    # beside the training, where the report looks
+    (written,) = run.glob('*/*.json')
+    assert '"knn/gt_label_top1": 100.0' in written.read_text()
 
 
 def test_a_pre_training_says_how_to_give_data(cfg, tmp_path):
