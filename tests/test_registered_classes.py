@@ -23,7 +23,7 @@ from toy.shards import picture, write_shards
 import m3i_mm
 from m3i_mm import registry
 from m3i_mm.registry import DATASETS, MODELS
-from m3i_mm.runs import building
+from m3i_mm.runs import building, check  # noqa: F401
 
 pytestmark = pytest.mark.openmmlab
 
