@@ -1,25 +1,8 @@
 # The second view at three quarters of the size
-_base_ = '../m3i-contrast_resnet18_1xb64-coslr-10e_cifar10-flickr8k.py'
-second_view = [
-    dict(type='m3i_mm.Background'),
-    dict(type='m3i_mm.RandomView', size=24, scale=(0.25, 1.0)),
-    dict(type='m3i_mm.ColorMatrix'),
-]
-two_views = dict(
-    _base_.two_views, transforms=[_base_.random_view, second_view]
-)
-train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(
-                source,
-                pipeline=[
-                    *source['pipeline'][:-2],
-                    two_views,
-                    _base_.pack_inputs,
-                ],
-            )
-            for source in (_base_.labelled, _base_.captioned)
-        ]
-    )
-)
+_base_ = 'view-16.py'
+datasets = _base_.train_dataloader.dataset.datasets
+for source in datasets:
+    (two_views,) = (step for step in source.pipeline if 'transforms' in step)
+    two_views.transforms[1][1].size = 24
+train_dataloader = dict(dataset=dict(datasets=datasets))
+del datasets, source, two_views
