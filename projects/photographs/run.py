@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import functools
 import json
 import time
 from collections.abc import Iterator
@@ -42,6 +41,8 @@ __all__ = [
 # pictures in an epoch of the configs
 EPOCH = 2048
 CHECKPOINT = 'last_checkpoint'
+# sets of the evaluation by their settings
+_KEPT: dict[str, dict[str, KeptBatches]] = {}
 
 
 class RunError(RuntimeError):
@@ -337,11 +338,11 @@ def _evaluate(
 ) -> dict[str, float]:
     cfg = read_config(str(trial.config_file), dict(data_root=str(data_root)))
     cfg.test_dataloader = cfg[f'{trial.part}_dataloader']
-    loaders = _kept_sets(data_root, trial.part)
+    loaders = _read_sets(cfg)
     if trial.row != PIXELS:
-        settings = cfg.test_dataloader
-        sets = {n: loaders[n] for n in settings if n in loaders}
-        return evaluate(cfg, checkpoint, seed=trial.seed, loaders=sets).metrics
+        return evaluate(
+            cfg, checkpoint, seed=trial.seed, loaders=loaders
+        ).metrics
     metrics: dict[str, float] = {}
     # a vector of pixels has no places
     for names, kind, model in (
@@ -354,13 +355,14 @@ def _evaluate(
     return metrics
 
 
-@functools.cache
-def _kept_sets(data_root: Path, part: str) -> dict[str, KeptBatches]:
-    """Read all sets of a part once for all runs of a process."""
-    cfg = read_config(str(config_of('m3i')), dict(data_root=str(data_root)))
-    with building.scope_of(cfg):
-        loaders = NamedDataLoaders(cfg[f'{part}_dataloader'], 0)
-    return {name: KeptBatches(loader) for name, loader in loaders.items()}
+def _read_sets(cfg: Config) -> dict[str, KeptBatches]:
+    """Read the sets of the evaluation, once for all runs of a process."""
+    settings = str(cfg.test_dataloader)
+    if settings not in _KEPT:
+        with building.scope_of(cfg):
+            loaders = NamedDataLoaders(cfg.test_dataloader, 0)
+        _KEPT[settings] = {n: KeptBatches(loaders[n]) for n in loaders}
+    return _KEPT[settings]
 
 
 class KeptBatches:
