@@ -19,9 +19,10 @@ for source in sources:
 train_dataloader = dict(dataset=dict(datasets=sources))
 val_dataloader = _base_.val_dataloader
 sets = [part for part in val_dataloader.values() if isinstance(part, dict)]
-for step in sum((part.dataset.pipeline for part in sets), []):
-    if step.get('size') == 32:
-        step.size = 96
-    if step.get('scale') == (128, 96):
-        step.scale = (256, 192)
-del source, two_views, view, sets, step
+for part in sets:
+    for step in part.dataset.pipeline:
+        if step.get('size') == 32:
+            step.size = 96
+        if step.get('scale') == (128, 96):
+            step.scale = (256, 192)
+del source, two_views, view, sets, part, step
