@@ -8,6 +8,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from m3i_mm.compat import installed_lines
 from m3i_mm.version import __version__
 
-__all__ = ['MANIFEST', 'describe_run', 'write_manifest']
+__all__ = ['MANIFEST', 'describe_run', 'join_words', 'write_manifest']
 
 MANIFEST = 'run.json'
 
@@ -31,7 +32,7 @@ def describe_run() -> dict[str, Any]:
         ``None`` outside of a repository).
     """
     return dict(
-        command=shlex.join([osp.basename(sys.executable), *sys.argv]),
+        command=_command(),
         started=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         device=_device(),
         versions=_versions(),
@@ -52,6 +53,27 @@ def write_manifest(folder: str) -> str:
     with open(path, 'w', encoding='utf8') as file:
         json.dump(describe_run(), file, indent=1)
     return path
+
+
+def join_words(command: Sequence[str]) -> str:
+    """Write a command as a shell reads it.
+
+    Args:
+        command (Sequence[str]): Its words; the first may be a command of
+            the package, ``'m3i data check'``.
+
+    Returns:
+        str: One line.
+    """
+    program, *words = command
+    names = program.split() if program.startswith('m3i ') else [program]
+    return shlex.join([*names, *words])
+
+
+def _command() -> str:
+    if sys.argv[0].startswith('m3i '):
+        return join_words(sys.argv)
+    return join_words([osp.basename(sys.executable), *sys.argv])
 
 
 def _device() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from pprint import pformat
@@ -15,6 +14,7 @@ import m3i_mm
 from m3i_mm.utils.names import near_names
 
 from .config_check import ConfigError
+from .manifest import join_words
 from .survey import Survey
 
 __all__ = ['Plan', 'model_names', 'plan_pretraining', 'write_recipe']
@@ -42,6 +42,7 @@ class Plan:
     Attributes:
         model (str): One of :func:`model_names`.
         image_size (int): Side of a view in pixels.
+        other_size (int): Side of the other view of each picture.
         batch_size (int): Pictures in a step of one device.
         epochs (int): Passes over the pictures.
         targets (list[str]): Names of the objectives.
@@ -51,6 +52,7 @@ class Plan:
 
     model: str
     image_size: int
+    other_size: int
     batch_size: int
     epochs: int
     targets: list[str]
@@ -58,8 +60,10 @@ class Plan:
     remarks: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
+        sizes = dict.fromkeys((self.image_size, self.other_size))
         said = (
-            f'{self.model} on views of {self.image_size} px, batch '
+            f'{self.model} on views of '
+            f'{" and ".join(map(str, sizes))} px, batch '
             f'{self.batch_size}, {self.epochs} epochs; targets: '
             f'{", ".join(self.targets)}'
         )
@@ -77,11 +81,11 @@ def plan_pretraining(
     """Choose what a user did not say.
 
     On a CPU a small ResNet on small views, in the form of the targets that
-    did best on small budgets (docs/experiments.md): another view is told from
-    those of other pictures. On a GPU a ViT-S/16 with the targets of the
-    paper. The length is such that 32,000 pictures are seen, with a GPU 2.6
-    million, which small data needs to be seen often enough, between 5 and 400
-    epochs.
+    did best on small budgets (docs/experiments.md): another view of half the
+    size is told from those of other pictures. On a GPU a ViT-S/16 with the
+    targets of the paper. The length is such that 32,000 pictures are seen,
+    with a GPU 2.6 million, which small data needs to be seen often enough,
+    between 5 and 400 epochs.
 
     Args:
         found (list[Survey]): The pictures.
@@ -116,9 +120,11 @@ def plan_pretraining(
             f'another view is told from those of {batch - 1} other pictures '
             f'of a batch: less is learned than from {CONTRAST_BATCH - 1}'
         )
+    size = image_size or (224 if gpu else 96)
     return Plan(
         model=model,
-        image_size=image_size or (224 if gpu else 96),
+        image_size=size,
+        other_size=_other_size(size) if contrast else size,
         batch_size=batch,
         epochs=epochs or min(400, max(5, wanted)),
         targets=targets,
@@ -136,6 +142,11 @@ def _model_settings(model: str) -> Any:
         )
     path = m3i_mm.get_config_path(f'_base_/models/{_PREFIX}{model}.py')
     return Config.fromfile(path).model
+
+
+def _other_size(size: int) -> int:
+    """Return half of it, where two tokens of stride 16 a side are left."""
+    return max(size // 2, min(size, 32))
 
 
 def _batch_size(count: int, gpu: bool, contrast: bool) -> int:
@@ -197,7 +208,7 @@ def write_recipe(
     head = [f'# {line}' for part in found for line in str(part).split('\n')]
     schedule = _SCHEDULES.get(plan.model, _OTHER_SCHEDULE)
     if command:
-        head.insert(0, f'# Written by: {shlex.join(command)}')
+        head.insert(0, f'# Written by: {join_words(command)}')
     sections = dict(
         model=_model(found, plan, init),
         train_dataloader=dict(
@@ -218,7 +229,7 @@ def write_recipe(
             f"    'm3i_mm::_base_/schedules/{schedule}.py',",
             "    'm3i_mm::_base_/default_runtime.py',",
             ']',
-            _VIEWS.format(size=plan.image_size),
+            _VIEWS.format(size=plan.image_size, other=plan.other_size),
             *(f'{name} = {_write(value)}' for name, value in sections.items()),
             '# a small run keeps its last checkpoint and speaks often',
             'default_hooks = dict(',
@@ -240,17 +251,21 @@ def _saved_every(found: list[Survey], plan: Plan) -> int:
 
 _VIEWS = """\
 image_size = {size}
-view = [
-    dict(type='m3i_mm.Background'),
-    dict(type='m3i_mm.RandomView', size=image_size, scale=(0.2, 1.0)),
-    dict(type='m3i_mm.ColorMatrix'),
+other_size = {other}
+view, other_view = [
+    [
+        dict(type='m3i_mm.Background'),
+        dict(type='m3i_mm.RandomView', size=size, scale=(0.2, 1.0)),
+        dict(type='m3i_mm.ColorMatrix'),
+    ]
+    for size in (image_size, other_size)
 ]
 views = [
     dict(
         type='m3i_mm.MultiViewWithGeometry',
         transforms=[
             [*view, dict(type='m3i_mm.RandomBlur', prob=0.5)],
-            [*view, dict(type='m3i_mm.RandomBlur', prob=0.1)],
+            [*other_view, dict(type='m3i_mm.RandomBlur', prob=0.1)],
         ],
     ),
     dict(

@@ -137,6 +137,25 @@ def test_a_small_batch_is_told_where_pictures_are_told_apart(flat):
     assert 'other pictures' not in str(mixes)
 
 
+@pytest.mark.parametrize(
+    ('size', 'other'), [(96, 48), (64, 32), (48, 32), (32, 32), (16, 16)]
+)
+def test_the_other_view_is_smaller_where_it_is_told_apart(
+    flat, tmp_path, size, other
+):
+    found = [survey(str(flat))]
+    plan = plan_pretraining(found, image_size=size)
+    assert plan.other_size == other
+    assert f'{size} and {other} px' in str(plan) or size == other
+    write_recipe(tmp_path / 'mine.py', found, plan)
+    cfg = Config.fromfile(tmp_path / 'mine.py')
+    sizes = [view[1]['size'] for view in cfg.views[0]['transforms']]
+    assert sizes == [size, other]
+    # features of its patches are a target of the others
+    plan = plan_pretraining(found, model='vit-small-p16', image_size=size)
+    assert plan.other_size == size
+
+
 @pytest.mark.parametrize('labels', [False, True])
 @pytest.mark.parametrize('texts', [False, True])
 def test_the_small_model_has_the_form_of_the_experiments(
@@ -191,7 +210,12 @@ def test_pretraining_ends_with_a_backbone(flat, tmp_path, capsys):
     for words in ('6 pictures', 'captions', 'reads back', 'm3i embed'):
         assert words in said
     # the config that was written, not MMEngine's dump of all it inherits
-    assert "'m3i_mm::_base_" in (folder / 'pretrain.py').read_text()
+    written = (folder / 'pretrain.py').read_text()
+    assert "'m3i_mm::_base_" in written
+    assert written.startswith(f'# Written by: m3i {" ".join(command)} --ep')
+    (about,) = folder.glob('*/run.json')
+    command_line = json.loads(about.read_text())['command']
+    assert command_line.startswith(f'm3i {" ".join(command)} --epochs 1')
     (backbone,) = folder.glob('backbone-*.pth')
     assert torch.load(backbone)['state_dict']
     with pytest.raises(SystemExit, match='exists: choose another'):
