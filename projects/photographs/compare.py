@@ -25,6 +25,8 @@ from tables import (
     write_tables,
 )
 
+from m3i_mm.utils.processes import follow_parent
+
 HERE = Path(__file__).parent
 
 
@@ -177,7 +179,9 @@ def start_runs(args: argparse.Namespace) -> list[str]:
     # a process computes with one thread, and reads the test sets once
     os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
     places = args.data_root, args.results, args.work_dir
-    with ProcessPoolExecutor(args.jobs, get_context('spawn')) as pool:
+    with ProcessPoolExecutor(
+        args.jobs, get_context('spawn'), initializer=follow_parent
+    ) as pool:
         runs = {
             f'{trial.name}, seed {trial.seed}': pool.submit(
                 run, trial, *places

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
+from m3i_mm.utils.processes import follow_parent
+
 __all__ = ['map_processes']
 
 T = TypeVar('T')
@@ -48,6 +50,7 @@ def map_processes(
 def _keep(function: Callable[[Any], Any]) -> None:
     global _function
     _function = function
+    follow_parent()
 
 
 def _call(item: Any) -> Any:
