@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -33,17 +34,22 @@ class Launch(NamedTuple):
 
     Args:
         kernel (Any): Triton's function.
-        programs (int): Size of the one-dimensional grid.
+        grid (tuple[int, ...]): Programs in up to three dimensions.
         tensors (tuple[Tensor | None]): Its first arguments.
         scalars (tuple[float]): The next ones.
         constants (dict): What it is compiled for, by name.
     """
 
     kernel: Any
-    programs: int
+    grid: tuple[int, ...]
     tensors: tuple[Tensor | None, ...]
     scalars: tuple[float, ...]
     constants: dict[str, Any]
+
+    @property
+    def programs(self) -> int:
+        """How many programs it is started as."""
+        return math.prod(self.grid)
 
     @property
     def name(self) -> str:
@@ -86,7 +92,7 @@ def needs_wide_index(*tensors: Tensor) -> bool:
 
 def launch(
     kernel: Any,
-    programs: int,
+    programs: int | tuple[int, ...],
     tensors: tuple[Tensor | None, ...],
     *scalars: float,
     **constants: Any,
@@ -95,20 +101,21 @@ def launch(
 
     Args:
         kernel (Any): Kernel whose first arguments are the tensors.
-        programs (int): Size of the one-dimensional grid.
+        programs (int | tuple[int, ...]): How many, in up to three dimensions.
         tensors (tuple[Tensor]): What it reads and writes; None for what a
             variant of the kernel does without.
         *scalars (float): The numbers after the tensors.
         **constants: What it is compiled for, and ``num_warps``.
     """
+    grid = (programs,) if isinstance(programs, int) else programs
     if _observers:
-        seen = Launch(kernel, programs, tensors, scalars, constants)
+        seen = Launch(kernel, grid, tensors, scalars, constants)
         for observer in _observers:
             observer(seen)
         return
     device = next(t.device for t in tensors if t is not None)
     with _on_device(device):
-        kernel[(programs,)](*tensors, *scalars, **constants)
+        kernel[grid](*tensors, *scalars, **constants)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ them in a process of their own, because the variable must be set before Triton
 is imported.
 """
 
+import math
 import os
 
 import numpy as np
@@ -25,7 +26,10 @@ from m3i_mm.ops.deform_conv_v3 import (
     triton_gradients,
 )
 from m3i_mm.ops.deform_conv_v3.geometry import Geometry
-from m3i_mm.ops.deform_conv_v3.triton_constants import tile_constants
+from m3i_mm.ops.deform_conv_v3.triton_constants import (
+    row_grid,
+    tile_constants,
+)
 
 INTERPRETED = os.environ.get('TRITON_INTERPRET') == '1'
 DEVICE = 'cpu' if INTERPRETED else 'cuda'
@@ -102,7 +106,7 @@ def test_positions_in_tiles_give_the_same(monkeypatch, dtype):
     """Groups side by side in a program, or some of them, as in a line."""
     setting = Setting(kernel_size=1, padding=0, groups=12)
     *arrays, grad_output = make_inputs(
-        setting, batch=1, size=(8, 16), group_channels=4
+        setting, batch=2, size=(8, 16), group_channels=4
     )
     tiles, results = [], []
     for positions in (None, dict(TILE_LINES=0, TILE_COLUMNS=0)):
@@ -142,6 +146,17 @@ def test_tiles_fill_the_map(groups, size, rows, expected):
     geometry = Geometry(*Setting(groups=groups))
     tile = tile_constants(geometry, mask, rows)
     assert (tile['TILE_LINES'], tile['TILE_COLUMNS']) == expected
+
+
+def test_a_grid_of_tiles_has_as_many_images_as_cuda_allows():
+    geometry = Geometry(*Setting(groups=4))
+    for batch, lines in ((65535, 2), (65536, 0)):
+        output = torch.empty(batch, 4, 8, 32, device='meta')
+        tile = tile_constants(geometry, output, 32)
+        assert tile['TILE_LINES'] == lines
+        grid = row_grid(geometry, output, 32, *tile.values())
+        assert math.prod(grid) * 32 == batch * 4 * 8 * 4
+        assert max(grid[1:], default=0) <= 65535
 
 
 def test_integer_points_take_the_right_hand_derivative():

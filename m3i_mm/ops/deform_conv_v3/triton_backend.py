@@ -29,6 +29,7 @@ from .triton_constants import (
     compute_dtype,
     has_aligned_pairs,
     import_kernels,
+    row_grid,
     sampling_constants,
     tile_constants,
 )
@@ -103,27 +104,28 @@ def _forward(
     output = input.new_empty(*sources.offset.shape[:3], input.shape[3])
     log_sum = _allocate_log_sum(input, output, sources.layout, geometry)
     channels = input.shape[3] // geometry.groups
-    row_count = output.numel() // channels
     tile = _FORWARD_BYTES // input.element_size()
     is_odd = channels % 2 == 1
     if is_odd:
         tile //= 2  # values one by one take many registers
     block = kernels.triton.next_power_of_2(channels)
+    rows = max(1, tile // block)
+    positions = tile_constants(geometry, output, rows)
     launch(
         kernels.forward_kernel,
-        -(-row_count // max(1, tile // block)),
+        row_grid(geometry, output, rows, *positions.values()),
         (
             *(input, *sources.points(geometry)),
             *(log_sum if sources.layout.softmax else None, output),
         ),
-        row_count,
+        output.numel() // channels,
         *input.shape[1:3],
         *output.shape[1:3],
         **sampling_constants(geometry, input, sources, output),
         TAPS=geometry.taps,
         BLOCK_CHANNELS=block,
         TILE=tile,
-        **tile_constants(geometry, output, max(1, tile // block)),
+        **positions,
         PACKED=input.dtype == torch.bfloat16
         and not is_odd
         and has_aligned_pairs(input),

@@ -18,9 +18,13 @@ __all__ = [
     'compute_dtype',
     'has_aligned_pairs',
     'import_kernels',
+    'row_grid',
     'sampling_constants',
     'tile_constants',
 ]
+
+# What CUDA allows in the second and third dimension of a grid.
+_MOST_PROGRAMS = 65535
 
 
 def import_kernels() -> ModuleType:
@@ -102,10 +106,40 @@ def tile_constants(
         dict[str, int]: Lines and columns of a tile by the constants' names;
         zeros for rows in a line, where tiles would not fill the map.
     """
-    height, width = output.shape[1:3]
+    batch, height, width, _ = output.shape
     groups = math.gcd(geometry.groups, rows)
     lines = 1 << ((rows // groups).bit_length() - 1) // 2
     columns = rows // groups // lines
-    if lines == 1 or height % lines or width % columns:
+    fits = height % lines == 0 and width % columns == 0
+    if lines == 1 or not fits or max(batch, height) > _MOST_PROGRAMS:
         lines = columns = 0
     return dict(TILE_LINES=lines, TILE_COLUMNS=columns)
+
+
+def row_grid(
+    geometry: Geometry,
+    output: Tensor,
+    rows: int,
+    lines: int,
+    columns: int,
+) -> tuple[int, ...]:
+    """Return the programs that share all rows.
+
+    Args:
+        geometry (Geometry): The constants of the call.
+        output (Tensor): Shape (N, Ho, Wo, C).
+        rows (int): Rows of a program, a power of two.
+        lines (int): Lines of a program's tile, 0 for rows in a line.
+        columns (int): Its columns.
+
+    Returns:
+        tuple[int, ...]: Of all rows, or of the tiles of a line with their
+        groups first, tiles below each other, and images. So no program has to
+        divide by the size of a map.
+    """
+    batch, height, width, channels = output.shape
+    if lines == 0:
+        row_count = output.numel() * geometry.groups // channels
+        return (-(-row_count // rows),)
+    blocks = geometry.groups * lines * columns // rows
+    return width // columns * blocks, height // lines, batch

@@ -11,7 +11,12 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from .triton_points import find_pixel, first_position, locate_rows
+from .triton_points import (
+    divide,
+    find_pixel,
+    first_position,
+    locate_rows,
+)
 from .triton_taps import first_offset, load_gate, load_tap
 
 __all__ = ['far_kernel']
@@ -127,9 +132,10 @@ def far_kernel(
         WIDE_INDEX,
         COMPUTE,
     )
-    out_x = (position % out_width).to(tl.int32)
-    out_y = (position // out_width % out_height).to(tl.int32)
-    image = position // out_width // out_height
+    out_line, out_x = divide(position, out_width)
+    image, out_y = divide(out_line, out_height)
+    out_x = out_x.to(tl.int32)
+    out_y = out_y.to(tl.int32)
     tiles_across = tl.cdiv(width, TILE_WIDTH)
     tiles = image * tl.cdiv(height, TILE_HEIGHT) * tiles_across * GROUPS
     tiles += group

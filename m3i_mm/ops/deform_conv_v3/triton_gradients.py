@@ -22,6 +22,7 @@ from .triton_constants import (
     compute_dtype,
     has_aligned_pairs,
     import_kernels,
+    row_grid,
     sampling_constants,
     tile_constants,
 )
@@ -206,9 +207,10 @@ def _points(sampling: Sampling) -> Sources:
     gradient = sources.new_gradient(geometry)
     block = _channel_block(sampling)
     tile = _BYTES // input.element_size()
+    rows = max(1, tile // block)
     _launch_rows(
         'points_kernel',
-        max(1, tile // block),
+        rows,
         (
             *(input, *sampling.points, output, grad_output),
             *gradient.points(geometry),
@@ -216,7 +218,7 @@ def _points(sampling: Sampling) -> Sources:
         sampling,
         BLOCK_CHANNELS=block,
         TILE=tile,
-        **tile_constants(geometry, grad_output, max(1, tile // block)),
+        **tile_constants(geometry, grad_output, rows),
         PACKED=input.dtype == torch.bfloat16
         and input.shape[3] // geometry.groups % 2 == 0
         and has_aligned_pairs(input)
@@ -264,12 +266,14 @@ def _launch_rows(
 ) -> None:
     """Launch a kernel whose programs have so many rows each."""
     input, sources, _, _, grad_output, geometry = sampling
-    row_count = grad_output.numel() * geometry.groups // input.shape[3]
+    lines, columns = (
+        constants.get(name, 0) for name in ('TILE_LINES', 'TILE_COLUMNS')
+    )
     launch(
         getattr(import_kernels(), name),
-        -(-row_count // rows),
+        row_grid(geometry, grad_output, rows, lines, columns),
         tensors,
-        row_count,
+        grad_output.numel() * geometry.groups // input.shape[3],
         *input.shape[1:3],
         *grad_output.shape[1:3],
         *scalars,

@@ -13,6 +13,7 @@ import triton.language as tl
 
 __all__ = [
     'central_pixel',
+    'divide',
     'find_pixel',
     'first_position',
     'high_half',
@@ -20,6 +21,19 @@ __all__ = [
     'low_half',
     'pack_halves',
 ]
+
+
+@triton.jit
+def divide(index: tl.tensor, size: tl.tensor) -> Any:
+    """Return quotient and remainder; without signs they cost less."""
+    UNSIGNED: tl.constexpr = (
+        tl.uint64 if index.dtype == tl.int64 else tl.uint32
+    )
+    index_unsigned = index.to(UNSIGNED)
+    size_unsigned = tl.cast(size, UNSIGNED)
+    quotient = index_unsigned // size_unsigned
+    remainder = index_unsigned % size_unsigned
+    return quotient.to(index.dtype), remainder.to(index.dtype)
 
 
 @triton.jit
@@ -46,38 +60,36 @@ def locate_rows(
 
     A program has rows one after the other, or those of a tile of
     ``TILE_LINES`` x ``TILE_COLUMNS`` positions, which must divide the map, and
-    of so many groups that they are ``BLOCK_ROWS``.
+    of so many groups that they are ``BLOCK_ROWS``; see :func:`.row_grid`. All
+    rows of tiles exist, which is known when compiling.
     """
     program = tl.program_id(0)
+    image = tl.program_id(2)
     if WIDE_INDEX:
         program = program.to(tl.int64)
+        image = image.to(tl.int64)
     row = tl.arange(0, BLOCK_ROWS)
     if TILE_LINES == 0:
         rows = program * BLOCK_ROWS + row
-        position = rows // GROUPS
-        group = rows % GROUPS
-        line = position // out_width
-        x = position % out_width
-        y = line % out_height
-        image = line // out_height
+        position, group = divide(rows, GROUPS)
+        line, x = divide(position, out_width)
+        image, y = divide(line, out_height)
+        row_mask = rows < row_count
     else:
         TILE_GROUPS: tl.constexpr = BLOCK_ROWS // TILE_COLUMNS // TILE_LINES
-        BLOCKS: tl.constexpr = GROUPS // TILE_GROUPS
-        across = out_width // TILE_COLUMNS
-        down = out_height // TILE_LINES
-        tile = program // BLOCKS
-        image = tile // across // down
-        group = program % BLOCKS * TILE_GROUPS + row % TILE_GROUPS
-        x = tile % across * TILE_COLUMNS + row // TILE_GROUPS % TILE_COLUMNS
-        y = tile // across % down * TILE_LINES
+        tile, block = divide(program, GROUPS // TILE_GROUPS)
+        group = block * TILE_GROUPS + row % TILE_GROUPS
+        x = tile * TILE_COLUMNS + row // TILE_GROUPS % TILE_COLUMNS
+        y = tl.program_id(1) * TILE_LINES
         y += row // (TILE_GROUPS * TILE_COLUMNS)
         position = (image * out_height + y) * out_width + x
         rows = position * GROUPS + group
+        row_mask = tl.full((BLOCK_ROWS,), True, tl.int1)
     return (
         rows,
         position,
         group,
-        rows < row_count,
+        row_mask,
         (x * STRIDE + ORIGIN).to(COMPUTE),
         (y * STRIDE + ORIGIN).to(COMPUTE),
         (image * height * width * GROUPS + group) * GROUP_CHANNELS,
