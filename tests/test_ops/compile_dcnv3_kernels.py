@@ -6,13 +6,23 @@ import torch
 from ptxas import assemble
 
 from m3i_mm.benchmarks.instructions import compile_launch, dcnv3_launches
+from m3i_mm.ops import Layout
 
 if __name__ == '__main__':
     architecture, dtype = int(sys.argv[1]), getattr(torch, sys.argv[2])
-    for backend in ('triton', 'triton_atomic'):
-        for launch in dcnv3_launches(64, 4, dtype, 56, backend):
+    fused = Layout(softmax=True, gate=True)
+    launches = {
+        'fused_': dcnv3_launches(128, 4, dtype, 56, 'triton', fused)[:1],
+        '': [
+            launch
+            for backend in ('triton', 'triton_atomic')
+            for launch in dcnv3_launches(64, 4, dtype, 56, backend)
+        ],
+    }
+    for prefix, kernels in launches.items():
+        for launch in kernels:
             ptx = compile_launch(launch, architecture).asm['ptx']
-            name = launch.kernel.fn.__name__
+            name = prefix + launch.kernel.fn.__name__
             registers, spilled = assemble(ptx, architecture)
             print(f'// {name}: {registers} registers, {spilled} spilled')
             print(ptx)

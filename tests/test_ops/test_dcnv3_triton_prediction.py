@@ -3,6 +3,7 @@
 Where it runs, see ``test_dcnv3_triton.py``.
 """
 
+import math
 import os
 
 import pytest
@@ -171,6 +172,22 @@ def test_large_logits_do_not_overflow(logit):
     results = run(arrays, setting, GATED, torch.float32)
     expected = run(arrays, setting, GATED, torch.float32, 'torch')
     torch.testing.assert_close(results, expected)
+
+
+@pytest.mark.parametrize('logit', [float('nan'), -math.inf, math.inf])
+def test_logits_that_are_not_finite(logit):
+    setting = Setting(groups=1)
+    input, prediction, grad_output = make_prediction(
+        setting, SOFTMAX, 0, batch=1, size=(2, 3)
+    )
+    _, masks, *_ = columns_of(setting, SOFTMAX)
+    prediction[0, 0, 1, masks[4]] = logit
+    prediction[0, 1, 1, masks] = logit
+    arrays = input, prediction, grad_output
+    output, *_ = run(arrays, setting, SOFTMAX, torch.float32)
+    expected, *_ = run(arrays, setting, SOFTMAX, torch.float32, 'torch')
+    assert expected[0, 1, 1].isnan().all()
+    torch.testing.assert_close(output, expected, equal_nan=True)
 
 
 def test_a_point_nowhere_has_a_gradient_that_shows_it():

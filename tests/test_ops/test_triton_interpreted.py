@@ -71,7 +71,14 @@ def test_kernels_compile_and_load_whole_vectors(architecture, dtype):
             assert int(registers) <= most, name
         else:
             kernels[name] += part
-    assert set(kernels) == {'forward', 'points', 'far', 'gather', 'backward'}
+    assert set(kernels) == {
+        *('forward', 'points', 'far', 'gather', 'backward'),
+        'fused_forward',
+    }
+    # two vectors of the output; sums of exponentials one by one, not four
+    stores = re.findall(r'st\.global\.(\S+)', kernels['fused_forward'])
+    assert stores.count('v4.b32') == 2
+    assert set(stores) == {'v4.b32', 'b32'}
     assert 'mma.sync' in kernels['gather']
     assert not re.search(r'atom|red\.global', kernels['gather'])
     # additions without vectors before Hopper

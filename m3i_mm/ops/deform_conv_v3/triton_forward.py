@@ -15,7 +15,13 @@ from .triton_points import (
     low_half,
     pack_halves,
 )
-from .triton_taps import first_offset, largest_mask, load_gate, load_tap
+from .triton_taps import (
+    first_offset,
+    load_gate,
+    load_sums,
+    load_tap,
+    log2_of_sum,
+)
 
 __all__ = ['forward_kernel']
 
@@ -120,6 +126,29 @@ def _store_sums(
         tl.store(pointers, even, mask=mask)
 
 
+@triton.jit
+def _store_rows(
+    pointer: tl.tensor,
+    value: tl.tensor,
+    rows: tl.tensor,
+    row_mask: tl.tensor,
+    words: tl.tensor,
+) -> None:
+    """Store a number a row, by the thread that has the row's first word.
+
+    Stores of one dimension have a layout of their own, and Triton would
+    compute the numbers in both. These look like those of whole words, though
+    all but the first are masked.
+    """
+    PART: tl.constexpr = words.shape[1]
+    pointers = tl.multiple_of(pointer + rows[:, None] + words, (1, 16))
+    tl.store(
+        tl.max_contiguous(pointers, (1, PART)),
+        tl.broadcast_to(value[:, None], (rows.shape[0], PART)),
+        mask=row_mask[:, None] & (words == 0),
+    )
+
+
 @triton.jit(do_not_specialize=['height', 'width', 'out_height', 'out_width'])
 def forward_kernel(
     input_ptr: tl.tensor,
@@ -161,8 +190,8 @@ def forward_kernel(
     """Write the output of ``max(1, TILE // BLOCK_CHANNELS)`` rows.
 
     The input's pixel at the centre of the kernel has the share that a gate
-    says; None for no gate. With ``SOFTMAX`` a row is divided by its sum of
-    exponentials in the end, whose logarithm serves the way back.
+    says; None for no gate. With ``SOFTMAX`` the logarithm of a row's sum of
+    exponentials is written too, which serves the way back.
 
     A word is a channel, or with ``PACKED`` two of bfloat16, whose halves
     cost an instruction each to unpack.
@@ -204,9 +233,24 @@ def forward_kernel(
         position, group, OFFSET_STRIDE, OFFSET_GROUP, PACKED_OFFSET
     )
     masks = position * MASK_STRIDE + group * MASK_GROUP
-    largest, total = center_x, tl.zeros_like(center_x)
+    # before the loop: shares take fewer registers through it than positions
+    share, rest = center_x, tl.full(center_x.shape, 1.0, COMPUTE)
+    if gate_ptr is not None:
+        share, rest = load_gate(
+            gate_ptr,
+            position,
+            group,
+            row_mask,
+            GATE_STRIDE,
+            GATE_GROUP,
+            COMPUTE,
+        )
+    largest = center_x
     if SOFTMAX:
-        largest = largest_mask(mask_ptr, masks, row_mask, TAPS, COMPUTE)
+        largest, total = load_sums(mask_ptr, masks, row_mask, TAPS, COMPUTE)
+        log_sum = largest + log2_of_sum(total)
+        _store_rows(log_sum_ptr, log_sum, rows, row_mask, words)
+        rest = rest / total
     for column in range(KERNEL_SIZE):
         for line in tl.static_range(KERNEL_SIZE):
             _, exists, x, y, weight = load_tap(
@@ -228,7 +272,6 @@ def forward_kernel(
                 SOFTMAX,
                 COMPUTE,
             )
-            total += weight
             x, fraction_x, left, right = find_pixel(x, width)
             y, fraction_y, top, bottom = find_pixel(y, height)
             top = top & exists
@@ -279,21 +322,6 @@ def forward_kernel(
                     WHOLE,
                     PACKED,
                 )
-    share, rest = center_x, tl.full(center_x.shape, 1.0, COMPUTE)
-    if gate_ptr is not None:
-        share, rest = load_gate(
-            gate_ptr,
-            position,
-            group,
-            row_mask,
-            GATE_STRIDE,
-            GATE_GROUP,
-            COMPUTE,
-        )
-    if SOFTMAX:
-        rest = rest / total
-        log_sum = largest + tl.log2(total)
-        tl.store(log_sum_ptr + rows, log_sum, mask=row_mask)
     if SOFTMAX or gate_ptr is not None:
         even *= rest[:, None]
         odd *= rest[:, None]

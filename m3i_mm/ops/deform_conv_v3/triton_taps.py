@@ -15,7 +15,13 @@ import triton.language as tl
 
 from .triton_points import high_half, low_half
 
-__all__ = ['first_offset', 'largest_mask', 'load_gate', 'load_tap']
+__all__ = [
+    'first_offset',
+    'load_gate',
+    'load_sums',
+    'load_tap',
+    'log2_of_sum',
+]
 
 # exponentials to base 2 are one instruction
 LOG2_E: tl.constexpr = tl.constexpr(math.log2(math.e))
@@ -35,20 +41,47 @@ def first_offset(
 
 
 @triton.jit
-def largest_mask(
+def load_sums(
     mask_ptr: tl.tensor,
     masks: tl.tensor,
     row_mask: tl.tensor,
     TAPS: tl.constexpr,
     COMPUTE: tl.constexpr,
 ) -> Any:
-    """Return the logarithm to base 2 of each row's largest exponential."""
+    """Return what each row's exponentials are divided by.
+
+    That is the logarithm to base 2 of the largest one, and the sum of all
+    that were divided by it.
+    """
     pointers = mask_ptr + masks
     largest = tl.load(pointers, mask=row_mask, other=0.0).to(COMPUTE)
     for tap in tl.static_range(1, TAPS):
         logit = tl.load(pointers + tap, mask=row_mask, other=0.0)
         largest = tl.maximum(largest, logit.to(COMPUTE))
-    return largest * LOG2_E
+    largest *= LOG2_E
+    total = tl.zeros_like(largest)
+    for tap in tl.static_range(TAPS):
+        # the compiler makes one load of this and that above
+        logit = tl.load(pointers + tap, mask=row_mask, other=0.0)
+        total += tl.exp2(logit.to(COMPUTE) * LOG2_E - largest)
+    return largest, total
+
+
+@triton.jit
+def log2_of_sum(total: tl.tensor) -> Any:
+    """Return logarithms of normal numbers, in float32 to within 1e-6.
+
+    Triton's has twice the instructions, for it covers all numbers.
+    """
+    if total.dtype == tl.float64:
+        return tl.log2(total)
+    else:
+        # bits are a logarithm to within 0.043, a power series does the rest
+        bits = total.to(tl.int32, bitcast=True)
+        close = bits.to(tl.float32) * 2**-23 - 126.957
+        rest = total * tl.exp2(-close) - 1
+        series = rest * (LOG2_E / 3) - LOG2_E / 2
+        return close + rest * (rest * series + LOG2_E)
 
 
 @triton.jit
@@ -125,8 +158,8 @@ def load_tap(
     """Return number and existence of each row's tap, its x, y and weight.
 
     Every kernel walks over the columns of a DCNv3 kernel and their lines, with
-    this as its step. With ``SOFTMAX`` exponentials are divided by the sum of
-    which ``log_sum`` is the logarithm to base 2.
+    this as its step. With ``SOFTMAX`` weights are exponentials, divided by the
+    number of which ``log_sum`` is the logarithm to base 2.
     """
     half: tl.constexpr = DILATION * (KERNEL_SIZE - 1) // 2
     tap = column * KERNEL_SIZE + line
