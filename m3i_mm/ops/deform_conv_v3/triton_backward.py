@@ -7,7 +7,7 @@ from typing import Any
 import triton
 import triton.language as tl
 
-from .triton_points import central_pixel, find_pixel, locate_rows
+from .triton_points import central_pixel, find_slopes, locate_rows
 from .triton_taps import first_offset, load_gate, load_tap
 
 __all__ = ['backward_kernel']
@@ -213,16 +213,9 @@ def backward_kernel(
                 SOFTMAX,
                 COMPUTE,
             )
-            # NaN where a location is not finite, so that a divergence shows
-            unknown_x, unknown_y = x - x, y - y
-            # a point on the outermost line has no slope
-            counts = (x > -1) & (y > -1) & exists
-            x, fraction_x, left, right = find_pixel(x, width)
-            y, fraction_y, top, bottom = find_pixel(y, height)
-            fraction_x += unknown_x
-            fraction_y += unknown_y
-            top = top & counts
-            bottom = bottom & counts
+            x, fraction_x, left, right, y, fraction_y, top, bottom = (
+                find_slopes(x, y, exists, width, height)
+            )
             weight_below = weight * fraction_y
             weight_above = weight - weight_below
             pixel = start + (y.to(rows.dtype) * width + x) * PIXEL

@@ -15,6 +15,7 @@ __all__ = [
     'central_pixel',
     'divide',
     'find_pixel',
+    'find_slopes',
     'first_position',
     'high_half',
     'locate_rows',
@@ -143,6 +144,28 @@ def find_pixel(location: tl.tensor, size: tl.tensor) -> Any:
         pixel.to(tl.uint32) < bound,
         (pixel + 1).to(tl.uint32) < bound,
     )
+
+
+@triton.jit
+def find_slopes(
+    x: tl.tensor,
+    y: tl.tensor,
+    exists: tl.tensor,
+    width: tl.tensor,
+    height: tl.tensor,
+) -> Any:
+    """Return what :func:`find_pixel` does of x and y, for derivatives.
+
+    A point on the outermost line has no slope. The fraction of one that is
+    not finite is NaN, so that a divergence shows.
+    """
+    counts = (x > -1) & (y > -1) & exists
+    column, fraction_x, left, right = find_pixel(x, width)
+    line, fraction_y, top, bottom = find_pixel(y, height)
+    fraction_x += x - x
+    fraction_y += y - y
+    top, bottom = top & counts, bottom & counts
+    return column, fraction_x, left, right, line, fraction_y, top, bottom
 
 
 @triton.jit

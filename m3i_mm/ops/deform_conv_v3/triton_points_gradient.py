@@ -9,7 +9,7 @@ import triton.language as tl
 
 from .triton_points import (
     central_pixel,
-    find_pixel,
+    find_slopes,
     high_half,
     locate_rows,
     low_half,
@@ -245,16 +245,9 @@ def points_kernel(
                 SOFTMAX,
                 COMPUTE,
             )
-            # NaN where a location is not finite, so that a divergence shows
-            unknown_x, unknown_y = x - x, y - y
-            # a point on the outermost line has no slope
-            counts = (x > -1) & (y > -1) & exists
-            x, fraction_x, left, right = find_pixel(x, width)
-            y, fraction_y, top, bottom = find_pixel(y, height)
-            fraction_x += unknown_x
-            fraction_y += unknown_y
-            top = top & counts
-            bottom = bottom & counts
+            x, fraction_x, left, right, y, fraction_y, top, bottom = (
+                find_slopes(x, y, exists, width, height)
+            )
             pixel = start + (y.to(rows.dtype) * width + x) * PIXEL
             above = input_ptr + pixel[:, None] + words
             below = above + width * PIXEL
