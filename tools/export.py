@@ -1,31 +1,38 @@
 """Export a model or its backbone to ONNX or torch.export."""
 
 import argparse
+import os
 
 from m3i_mm.apis.export import build_part, export_model, verify_onnx
 from m3i_mm.runs.arguments import (
     add_config_options,
     make_parser,
     output_file,
+    whole_number,
 )
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
+from m3i_mm.runs.run_folder import find_run
 
 TOLERANCE = 1e-4
 TOLERANCE_HALF = 2e-2
+# what onnxscript knows
+MOST_OPSET = 25
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = make_parser(
         __doc__ or '',
-        'm3i export mine.py runs/mine/epoch_12.pth --out mine.onnx\n'
+        'm3i export runs/mine --out mine.onnx\n'
+        '  m3i export mine.py runs/mine/epoch_12.pth --out mine.onnx\n'
         '  m3i export mine.py epoch_12.pth --part backbone --out backbone.pt2',
     )
     parser.add_argument(
         'config',
         help='config of a classifier, segmentor, Faster or Mask R-CNN, or '
-        'of any model whose backbone is to be exported',
+        'of any model whose backbone is to be exported; or the work folder '
+        'of a run, which stands for its config and last checkpoint',
     )
     parser.add_argument(
         'checkpoint',
@@ -46,7 +53,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--image-size',
-        type=int,
+        type=whole_number(),
         nargs=2,
         default=[224, 224],
         metavar=('HEIGHT', 'WIDTH'),
@@ -55,7 +62,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--opset',
-        type=int,
+        type=whole_number(1, MOST_OPSET),
+        metavar='N',
         default=18,
         help='ONNX operator set (default: %(default)s)',
     )
@@ -79,6 +87,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Export; compare an ONNX file with PyTorch at two image sizes."""
     args = parse_args()
+    if os.path.isdir(args.config):
+        args.config, last = find_run(args.config)
+        args.checkpoint = args.checkpoint or last
     config = read_config(args.config, args.cfg_options)
     model = build_part(config, args.part, args.checkpoint)
     if args.half:

@@ -60,7 +60,7 @@ def _images_below(path: Path) -> list[tuple[Path, Path]]:
     images = [
         (image, image.relative_to(path))
         for image in sorted(path.rglob('*'))
-        if image.suffix.lower() in IMAGE_SUFFIXES
+        if image.suffix.lower() in IMAGE_SUFFIXES and not image.is_dir()
     ]
     if not images:
         raise FileNotFoundError(
@@ -107,5 +107,8 @@ def predict_files(
         mmcv.imwrite(prediction.picture[..., ::-1], str(target))
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(results, indent=1, ensure_ascii=False)
-    (out / 'predictions.json').write_text(text + '\n', encoding='utf-8')
+    # a file name that is not in UTF-8 becomes the escapes of JSON
+    (out / 'predictions.json').write_text(
+        text + '\n', encoding='utf-8', errors='backslashreplace'
+    )
     return broken

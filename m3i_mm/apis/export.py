@@ -165,6 +165,9 @@ def write_program(
         path (str): File to write, ``.onnx`` or ``.pt2``.
         opset (int): ONNX operator set.
         output_names (Sequence[str]): Of the outputs in ONNX, in order.
+
+    Raises:
+        ValueError: If the model cannot be written in this operator set.
     """
     if path.endswith('.pt2'):
         torch.export.save(program, path)
@@ -177,6 +180,11 @@ def write_program(
         output_names=list(output_names) or None,
     )
     assert onnx_program is not None  # only without dynamo
+    written = onnx_program.model.opset_imports['']
+    if written != opset:
+        raise ValueError(
+            f'opset {opset}: the model can be written in {written} only'
+        )
     onnx_program.save(path)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import Tensor
 
 from m3i_mm.checkpoints.fitting import ENCODER
+from m3i_mm.datasets.faults import SampleError
 from m3i_mm.evaluation.extraction import predict_features, to_table
 from m3i_mm.evaluation.tables import FeatureTable
 from m3i_mm.runs.views import evaluation_view
@@ -71,23 +72,34 @@ class FeatureExtractor:
         return self.table(images, batch_size).features('feature', 'cpu')
 
     def table(
-        self, images: Image | Sequence[Image], batch_size: int = 32
+        self,
+        images: Image | Sequence[Image],
+        batch_size: int = 32,
+        on_fault: Callable[[SampleError], None] | None = None,
     ) -> FeatureTable:
         """Compute everything that the model says of images.
 
         Args:
             images (str | Path | np.ndarray | Sequence): See above.
             batch_size (int): Images at a time.
+            on_fault (Callable, optional): Is told of images that cannot be
+                decoded, which are then left out.
 
         Returns:
             FeatureTable: ``feature``, ``sample_key`` (the path), and for a
             model with a text target ``image_embedding``.
+
+        Raises:
+            SampleError: If an image cannot be decoded, unless ``on_fault``
+                is told.
+            ValueError: If no image can.
         """
         listed = list_images(images)
-        return FeatureTable.concat(
-            [
-                to_table(predict_features(self.model, batch), 'images')
-                for batch in batches(listed, self.view, batch_size)
-            ],
-            'images',
-        )
+        read = batches(listed, self.view, batch_size, on_fault)
+        tables = [
+            to_table(predict_features(self.model, batch), 'images')
+            for batch in read
+        ]
+        if not tables:
+            raise ValueError('no image can be read')
+        return FeatureTable.concat(tables, 'images')

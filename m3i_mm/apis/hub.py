@@ -44,7 +44,7 @@ _NAME = re.compile(
 )
 
 
-class HubError(RuntimeError):
+class HubError(ValueError):
     """A model on the hub, or in a folder, that cannot be loaded."""
 
 

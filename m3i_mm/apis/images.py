@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.dataset import Compose, default_collate
 from mmengine.registry import DefaultScope
 
+from m3i_mm.datasets.faults import SampleError
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
 from m3i_mm.runs.console import import_quietly
 
@@ -36,7 +37,7 @@ def list_images(images: Image | Sequence[Image]) -> list[Image]:
         found: list[Image] = [
             path
             for path in sorted(Path(images).rglob('*'))
-            if path.suffix.lower() in IMAGE_SUFFIXES
+            if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
         ]
         if not found:
             raise FileNotFoundError(f'There is no image in {images}')
@@ -51,7 +52,10 @@ def list_images(images: Image | Sequence[Image]) -> list[Image]:
 
 
 def batches(
-    images: Sequence[Image], view: dict[str, Any], batch_size: int
+    images: Sequence[Image],
+    view: dict[str, Any],
+    batch_size: int,
+    on_fault: Callable[[SampleError], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Read images in batches; transparent ones are put on white.
 
@@ -59,12 +63,15 @@ def batches(
         images (Sequence): Paths and BGR pixels (H, W, 3 or 4).
         view (dict): Config of the transform that cuts the image.
         batch_size (int): Images at a time.
+        on_fault (Callable, optional): Is told what cannot be decoded, which
+            is then left out.
 
     Yields:
         dict: ``inputs`` (B, 3, H, W) and ``data_samples``.
 
     Raises:
-        SampleError: If an image cannot be decoded; it names the file.
+        SampleError: If an image cannot be decoded, unless ``on_fault`` is
+            told; it names the file.
     """
     import_quietly('mmpretrain')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
@@ -77,10 +84,16 @@ def batches(
             ]
         )
     for start in range(0, len(images), batch_size):
-        chunk = enumerate(images[start : start + batch_size], start)
-        yield default_collate(
-            [pipeline(_sample(index, image)) for index, image in chunk]
-        )
+        samples = []
+        for index, image in enumerate(images[start : start + batch_size]):
+            try:
+                samples.append(pipeline(_sample(start + index, image)))
+            except SampleError as error:
+                if on_fault is None:
+                    raise
+                on_fault(error)
+        if samples:
+            yield default_collate(samples)
 
 
 def _sample(index: int, image: Image) -> dict[str, Any]:

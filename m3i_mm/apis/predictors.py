@@ -7,9 +7,12 @@ imported only by the predictor that needs it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from mmengine.config import Config
 
@@ -18,9 +21,13 @@ from m3i_mm.checkpoints.fitting import fit_weights
 from ..runs.console import quietly
 from ..runs.reading import read_config
 from .model_zoo import get_model
-from .prediction import Prediction, Predictor, read_image
+from .prediction import ImageError, Prediction, Predictor, read_image
 
 __all__ = ['Classifier', 'Detector', 'Segmentor', 'build_predictor']
+
+# pixels that a class and its score take as text
+READABLE = 224
+MOST_PIXELS = 2048
 
 
 class Detector(Predictor):
@@ -60,12 +67,13 @@ class Detector(Predictor):
         segmentor, ``mask`` in COCO's run-length encoding.
         """
         read_image(path)
-        output = self._inferencer(
-            str(path),
-            return_vis=True,
-            no_save_vis=True,
-            pred_score_thr=self.score_threshold,
-        )
+        with _resizable(path):
+            output = self._inferencer(
+                str(path),
+                return_vis=True,
+                no_save_vis=True,
+                pred_score_thr=self.score_threshold,
+            )
         objects = self._objects(output['predictions'][0])
         return Prediction({'objects': objects}, output['visualization'][0])
 
@@ -123,7 +131,8 @@ class Segmentor(Predictor):
         of each class that occurs, the largest first.
         """
         read_image(path)
-        output = self._inferencer(str(path), return_vis=True)
+        with _resizable(path):
+            output = self._inferencer(str(path), return_vis=True)
         labels, counts = np.unique(output['predictions'], return_counts=True)
         shares = {
             self._classes[labels[index]]: float(counts[index] / counts.sum())
@@ -173,7 +182,11 @@ class Classifier(Predictor):
         if classes is not None:
             result['name'] = classes[label]
         picture = self._visualizer.visualize_cls(
-            image, sample, classes=classes, draw_gt=False, show=False
+            _enlarged(image),
+            sample,
+            classes=classes,
+            draw_gt=False,
+            show=False,
         )
         return Prediction(result, picture)
 
@@ -213,7 +226,7 @@ def build_predictor(
     raise ValueError(
         f'the config (default_scope={scope!r}, model.type={model!r}) '
         'classifies, detects or segments nothing. A pre-trained model finds '
-        'images or texts: give a gallery'
+        'images or texts: give a gallery or texts'
     )
 
 
@@ -243,6 +256,37 @@ def _checked(inferencer: type[Any]) -> type[Any]:
             super()._load_weights_to_model(model, checkpoint, cfg)
 
     return Checked
+
+
+@contextmanager
+def _resizable(path: Path) -> Iterator[None]:
+    """Name a picture that is too thin to be resized or drawn, as 3000 x 1.
+
+    Raises:
+        ImageError: Instead of the errors of OpenCV and of visualizers.
+    """
+    try:
+        yield
+    except (cv2.error, IndexError) as error:
+        raise ImageError(
+            f'{path} cannot be resized or drawn as the config says: '
+            f'{" ".join(str(error).split())}'
+        ) from error
+
+
+def _enlarged(image: np.ndarray) -> np.ndarray:
+    """Multiply the pixels of a picture that is too small for a line of text.
+
+    Args:
+        image (np.ndarray): (H, W, 3).
+
+    Returns:
+        np.ndarray: The same, its shorter side at least ``READABLE`` pixels.
+    """
+    factor = -(-READABLE // min(image.shape[:2]))
+    # but not a line of one pixel to a wall
+    factor = min(factor, max(1, MOST_PIXELS // max(image.shape[:2])))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _text(counts: bytes | str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from m3i_mm.datasets.faults import SampleError
 from m3i_mm.datasets.tokenizers import build_tokenizer
 from m3i_mm.evaluation.metrics.text import encode_texts, require_embedding
 from m3i_mm.runs.views import transforms_of
@@ -48,10 +49,13 @@ class PictureSearch:
         pretrained (bool | str): Checkpoint; see :class:`FeatureExtractor`.
         device (str, optional): See :class:`FeatureExtractor`.
         image_size (int, optional): See :class:`FeatureExtractor`.
+        on_fault (Callable, optional): Is told of files that are no readable
+            pictures, which are then left out.
 
     Raises:
         FileNotFoundError: If there is no picture.
-        SampleError: If a file is no readable picture.
+        SampleError: If a file is no readable picture, unless ``on_fault`` is
+            told.
 
     Examples:
         >>> search = PictureSearch('pretrain.py', 'photos', 'epoch_20.pth')
@@ -66,12 +70,14 @@ class PictureSearch:
         pretrained: bool | str = False,
         device: str | None = None,
         image_size: int | None = None,
+        on_fault: Callable[[SampleError], None] | None = None,
     ) -> None:
-        self.files = [Path(str(file)) for file in list_images(pictures)]
+        files = [Path(str(file)) for file in list_images(pictures)]
         self.extractor = FeatureExtractor(
             model, pretrained, device, image_size
         )
-        self.table = self.extractor.table(self.files)
+        self.table = self.extractor.table(files, on_fault=on_fault)
+        self.files = [Path(str(key)) for key in self.table['sample_key']]
         self._encode: Any = None
 
     def by_words(self, words: str, k: int = 5) -> list[Found]:

@@ -21,6 +21,11 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.benchmark import Timer
 from torch.utils.benchmark import timer as synchronized_time
 
+from m3i_mm.models.internimage.archs import ARCHS
+from m3i_mm.ops.deform_conv_v3 import available_backends
+from m3i_mm.runs.arguments import device, number, whole_number
+from m3i_mm.runs.config_check import ConfigError
+
 __all__ = [
     'Measurement',
     'add_benchmark_arguments',
@@ -30,6 +35,7 @@ __all__ = [
     'markdown_table',
     'measure',
     'peak_bytes',
+    'require_backends',
     'write_json',
 ]
 
@@ -199,6 +205,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--archs',
         nargs='+',
+        choices=list(ARCHS),
         default=['tiny', 'base'],
         help='variants of InternImage (default: tiny base)',
     )
@@ -212,7 +219,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--batch-size',
-        type=int,
+        type=whole_number(),
         default=1,
         help='images in the batch (default: %(default)s)',
     )
@@ -233,19 +240,43 @@ def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     add_network_arguments(parser)
     parser.add_argument(
         '--device',
-        type=torch.device,
+        type=lambda text: torch.device(device(text)),
         default=torch.device('cuda' if torch.cuda.is_available() else 'cpu'),
         help='where to run (default: the GPU if there is one)',
     )
     parser.add_argument(
         '--min-seconds',
-        type=float,
+        type=number(0),
         default=0.5,
         help='how long to repeat each measurement (default: %(default)s)',
     )
 
 
+def require_backends(names: Iterable[str], where: torch.device) -> None:
+    """Check that backends of DCNv3 run on a device.
+
+    Args:
+        names (Iterable[str]): Names of backends.
+        where (torch.device): The device.
+
+    Raises:
+        ConfigError: If one does not.
+    """
+    there = available_backends(where)
+    for name in names:
+        if name not in there:
+            raise ConfigError(
+                f'the backend {name!r} does not run on {where}, where there '
+                f'are {", ".join(there)}'
+            )
+
+
 def _image_size(text: str) -> tuple[int, int]:
     """Read ``HEIGHTxWIDTH``."""
-    height, width = text.split('x')
-    return int(height), int(width)
+    try:
+        height, width = map(whole_number(), text.split('x'))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no size like 224x224'
+        ) from error
+    return height, width

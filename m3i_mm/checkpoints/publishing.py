@@ -162,6 +162,8 @@ def average_checkpoints(checkpoints: Sequence[str], out: str) -> None:
     total: dict[str, Tensor] = {}
     for path in checkpoints:
         weights = weights_of(read_checkpoint(path))
+        if not all(isinstance(w, Tensor) for w in weights.values()):
+            raise CheckpointError(f'{path} holds no weights of a model')
         if not total:
             total = {
                 key: torch.zeros_like(

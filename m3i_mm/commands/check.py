@@ -25,10 +25,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: With status 2 if there is a mistake.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        main_train([*words, '--dry-run'])
-    except SystemExit as stop:
-        if isinstance(stop.code, str):
-            print(stop.code, file=sys.stderr)
-            raise SystemExit(2) from stop
-        raise
+    main_train([*words, '--dry-run'])

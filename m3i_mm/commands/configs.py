@@ -13,6 +13,7 @@ from m3i_mm.checkpoints import released_files
 from m3i_mm.runs.arguments import add_config_options, make_parser
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config, shipped_configs
+from m3i_mm.utils.mistakes import MistakeExit
 
 __all__ = ['main']
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [n for n in known if fnmatch(n, f'*{args.pattern}*')]
     if not names:
         kind = 'file of the authors' if args.released else 'config'
-        raise SystemExit(f'error: no {kind} is like {args.pattern!r}')
+        raise MistakeExit(f'no {kind} is like {args.pattern!r}')
     print('\n'.join(names))
 
 

@@ -18,8 +18,9 @@ from m3i_mm.runs.arguments import (
     add_model_options,
     make_parser,
     output_file,
+    whole_number,
 )
-from m3i_mm.runs.explain import errors_in_one_line
+from m3i_mm.runs.explain import errors_in_one_line, tell_left_out
 from m3i_mm.runs.run_folder import model_of
 
 __all__ = ['main']
@@ -47,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help='.npz file to write',
     )
     parser.add_argument(
-        '--batch-size', type=int, default=32, help='(default: %(default)s)'
+        '--batch-size',
+        type=whole_number(),
+        metavar='N',
+        default=32,
+        help='pictures at a time (default: %(default)s)',
     )
     args = parser.parse_args(arguments)
     with errors_in_one_line():
@@ -61,9 +66,9 @@ def _embed(args: Namespace) -> int:
         config, checkpoint, args.device, args.image_size
     )
     files = [file for path in args.images for file in list_images(path)]
-    columns = extractor.table(files, args.batch_size).columns
+    table = extractor.table(files, args.batch_size, tell_left_out)
     arrays: dict[str, Any] = {
-        name: np.asarray(column) for name, column in columns.items()
+        name: np.asarray(column) for name, column in table.columns.items()
     }
     np.savez(args.out, **arrays)
-    return len(files)
+    return len(table)

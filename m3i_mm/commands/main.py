@@ -10,10 +10,12 @@ import runpy
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple
 
 import m3i_mm
+from m3i_mm.utils.mistakes import MistakeExit
 from m3i_mm.utils.names import near_names
 
 __all__ = ['COMMANDS', 'Command', 'main']
@@ -101,6 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: With a status or a message, unless all went well.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # names of files need not be in the encoding of the terminal
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')
     if not words or words[0] in ('-h', '--help'):
         print(usage())
         return
@@ -130,9 +135,7 @@ def _split(words: list[str]) -> tuple[str, list[str]]:
         if name in COMMANDS:
             return name, words[length:]
     asked = ' '.join(words[:2]) if words[0] == 'data' else words[0]
-    print(
-        f'error: m3i has no command {asked!r}.{near_names(asked, COMMANDS)} '
-        '`m3i --help` lists them.',
-        file=sys.stderr,
+    raise MistakeExit(
+        f'm3i has no command {asked!r}.{near_names(asked, COMMANDS)} '
+        '`m3i --help` lists them.'
     )
-    raise SystemExit(2)

@@ -8,6 +8,7 @@ said, and written to a config in the work folder.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -16,11 +17,16 @@ from pathlib import Path
 
 import m3i_mm
 from m3i_mm.checkpoints.publishing import publish
-from m3i_mm.runs.arguments import add_config_options, make_parser
+from m3i_mm.runs.arguments import (
+    add_config_options,
+    make_parser,
+    whole_number,
+)
 from m3i_mm.runs.cli import main_train
-from m3i_mm.runs.config_check import ConfigError
+from m3i_mm.runs.config_check import ConfigError, StepError
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.next_steps import downstream_configs
+from m3i_mm.runs.own_data import find_backbone
 from m3i_mm.runs.recipe import (
     TARGETS,
     Plan,
@@ -30,6 +36,7 @@ from m3i_mm.runs.recipe import (
 )
 from m3i_mm.runs.run_folder import find_run
 from m3i_mm.runs.survey import Survey, survey
+from m3i_mm.utils.mistakes import MistakeExit
 
 __all__ = ['main', 'pretrain']
 
@@ -60,7 +67,8 @@ def pretrain(
         epochs (int, optional): Passes over the pictures.
         image_size (int, optional): Side of a view in pixels.
         batch_size (int, optional): Pictures in a step of one device.
-        init (str, optional): Weights that the backbone starts from.
+        init (str, optional): Work folder of a former run, or weights, that
+            the backbone starts from.
         without (Sequence[str]): Targets to leave out: ``category``,
             ``text``, ``intra``, ``inter``.
         columns (dict, optional): Names of the columns ``image``, ``text`` and
@@ -87,19 +95,37 @@ def pretrain(
             )
         found = [survey(path, columns) for path in paths]
         plan = plan_pretraining(
-            found, model, image_size, batch_size, epochs, list(without)
+            found,
+            model,
+            image_size,
+            batch_size,
+            epochs,
+            list(without),
+            devices,
         )
+        if init is not None:
+            init = find_backbone(init, '--init')
         write_recipe(config, found, plan, init, list(command))
     for part in found:
         print(part)
     print(f'{plan}\nconfig: {config}\n', flush=True)
     arguments = [str(config), '--work-dir', str(folder)]
     arguments += ['--amp'] * amp
-    main_train([*arguments, '--dry-run'])
+    _check(arguments, config)
     if check_only:
         return None
     _train(arguments, devices)
     return _hand_over(folder, plan, found)
+
+
+def _check(arguments: list[str], config: Path) -> None:
+    """Try the config; one that cannot work does not bar the next attempt."""
+    try:
+        main_train([*arguments, '--dry-run'])
+    except MistakeExit as stop:
+        if not isinstance(stop.__cause__, StepError):
+            config.unlink()
+        raise
 
 
 def _train(arguments: list[str], devices: int) -> None:
@@ -109,9 +135,11 @@ def _train(arguments: list[str], devices: int) -> None:
     script = Path(m3i_mm.__file__).parent / '.mim/tools/dist_train.sh'
     config, *rest = arguments
     command = ['bash', str(script), config, str(devices), *rest]
-    raise_on = subprocess.run(command, check=False).returncode
-    if raise_on:
-        raise SystemExit(raise_on)
+    # the interpreter that runs this, whether its folder is in PATH or not
+    environment = {**os.environ, 'PYTHON': sys.executable}
+    status = subprocess.run(command, env=environment, check=False).returncode
+    if status:
+        raise SystemExit(status)
 
 
 def _hand_over(folder: Path, plan: Plan, found: list[Survey]) -> Path:
@@ -158,17 +186,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('photos', nargs='+', metavar='PHOTOS')
     parser.add_argument(
-        '--work-dir', default='work_dirs/pretrain', help='(%(default)s)'
+        '--work-dir',
+        metavar='FOLDER',
+        default='work_dirs/pretrain',
+        help='(%(default)s)',
     )
     parser.add_argument(
         '--model',
         help='default: what suits the machine. One of '
         + ', '.join(model_names()),
     )
-    parser.add_argument('--epochs', type=int, help='passes over the pictures')
-    parser.add_argument('--image-size', type=int, help='side of a view, px')
-    parser.add_argument('--batch-size', type=int, help='pictures in a step')
-    parser.add_argument('--init', metavar='FILE', help='weights to start from')
+    for name, text in {
+        'epochs': 'passes over the pictures',
+        'image-size': 'side of a view, px',
+        'batch-size': 'pictures in a step',
+    }.items():
+        parser.add_argument(
+            f'--{name}', type=whole_number(), metavar='N', help=text
+        )
+    parser.add_argument(
+        '--init',
+        metavar='RUN',
+        help='work folder of a former run, or file of weights, that the '
+        'backbone starts from',
+    )
     parser.add_argument(
         '--without',
         nargs='+',
@@ -181,7 +222,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--amp', action='store_true', help='bfloat16')
     parser.add_argument(
-        '--devices', type=int, default=1, help='processes (%(default)s)'
+        '--devices',
+        type=whole_number(),
+        metavar='N',
+        default=1,
+        help='processes (%(default)s)',
     )
     parser.add_argument(
         '--check-only',

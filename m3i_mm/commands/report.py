@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
 from m3i_mm.evaluation import evaluate_with_baselines, write_report
-from m3i_mm.runs.arguments import output_file
+from m3i_mm.runs.arguments import make_parser, output_file
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 from m3i_mm.runs.run_folder import find_run
@@ -17,11 +17,9 @@ __all__ = ['evaluate_run', 'main_report', 'report_parser']
 
 def report_parser() -> ArgumentParser:
     """Return the parser of ``tools/report.py``."""
-    parser = ArgumentParser(
-        description='Write one HTML file about one run, or several side by '
-        'side.',
-        formatter_class=RawDescriptionHelpFormatter,
-        epilog='example:\n  m3i report work_dirs/demo --out report.html',
+    parser = make_parser(
+        'Write one HTML file about one run, or several side by side.',
+        'm3i report work_dirs/demo --out report.html',
     )
     parser.add_argument('runs', nargs='+', metavar='RUN', help='work folder')
     parser.add_argument(

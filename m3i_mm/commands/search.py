@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
+from m3i_mm.apis.images import list_images
 from m3i_mm.apis.search import Found, PictureSearch, draw_found
 from m3i_mm.runs.arguments import (
     add_model_options,
     make_parser,
     output_file,
+    whole_number,
 )
-from m3i_mm.runs.explain import errors_in_one_line
+from m3i_mm.runs.explain import errors_in_one_line, tell_left_out
 from m3i_mm.runs.run_folder import model_of
 
 __all__ = ['main']
@@ -45,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         '--like', nargs='+', default=[], metavar='PICTURE', help='pictures'
     )
     parser.add_argument(
-        '--top', type=int, default=5, help='how many to find (%(default)s)'
+        '--top',
+        type=whole_number(),
+        metavar='N',
+        default=5,
+        help='how many to find (%(default)s)',
     )
     parser.add_argument(
         '--out',
@@ -56,8 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     if not args.words and not args.like:
         parser.error('give --words or --like')
-    if args.top < 1:
-        parser.error(f'--top {args.top}: one picture at least')
     with errors_in_one_line():
         found = _search(args)
         if args.out:
@@ -70,13 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _search(args: Namespace) -> dict[str, list[Found]]:
     config, checkpoint = model_of(args)
-    pictures = args.pictures
+    pictures = [file for path in args.pictures for file in list_images(path)]
     search = PictureSearch(
         config,
-        pictures[0] if len(pictures) == 1 else pictures,
+        [Path(str(file)) for file in pictures],
         checkpoint,
         args.device,
         args.image_size,
+        on_fault=tell_left_out,
     )
     found = {text: search.by_words(text, args.top) for text in args.words}
     found |= {path: search.by_picture(path, args.top) for path in args.like}

@@ -121,7 +121,7 @@ class SourceDataset(Dataset):
 
         Raises:
             SampleError: If ``index`` is an integer and the sample is broken.
-            RuntimeError: If no replacement for a broken sample was found.
+            DataError: If no replacement for a broken sample was found.
         """
         if not isinstance(index, SampleIndex):
             return self._load(*self._locate(int(index)), seed=int(index))
@@ -137,7 +137,7 @@ class SourceDataset(Dataset):
                 place = self._replacement(index, place, attempt)
             else:
                 return packed if fault is None else self._mark(packed, fault)
-        raise RuntimeError(
+        raise DataError(
             f'{self.source.name}: {self.MAX_ATTEMPTS} samples in a row cannot '
             f'be used; the first fault: {fault}'
         )

@@ -12,16 +12,31 @@ from argparse import (
     RawDescriptionHelpFormatter,
 )
 from collections.abc import Callable, Sequence
-from typing import Any
+from math import inf
+from typing import Any, NoReturn
 
+import torch
 from mmengine.config import DictAction
+
+from m3i_mm.utils.mistakes import MistakeExit
 
 __all__ = [
     'add_config_options',
     'add_model_options',
+    'device',
     'make_parser',
+    'number',
     'output_file',
+    'output_folder',
+    'whole_number',
 ]
+
+
+class _OneLineParser(ArgumentParser):
+    """Says what is wrong with a command line, without its whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise MistakeExit(f'{message} (see {self.prog} --help)')
 
 
 def make_parser(description: str, example: str) -> ArgumentParser:
@@ -31,11 +46,95 @@ def make_parser(description: str, example: str) -> ArgumentParser:
         description (str): What the command does; its line breaks are kept.
         example (str): A command line that works.
     """
-    return ArgumentParser(
+    return _OneLineParser(
         description=description,
         epilog=f'example:\n  {example}',
         formatter_class=RawDescriptionHelpFormatter,
     )
+
+
+def number(
+    least: float = -inf, most: float = inf, kind: type = float
+) -> Callable[[str], Any]:
+    """Return an argument type: a number in a range.
+
+    Args:
+        least (float): The smallest that is taken.
+        most (float): The greatest that is taken.
+        kind (type): ``float`` or ``int``.
+
+    Returns:
+        Callable: Gives the number; raises ``ArgumentTypeError``.
+    """
+    what = 'whole number' if kind is int else 'number'
+    bounds = [f'of at least {least}'] * (least > -inf)
+    bounds += [f'of at most {most}'] * (most < inf)
+    wanted = ' '.join([what, ' and '.join(bounds)]).strip()
+
+    def check(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError as error:
+            raise ArgumentTypeError(f'{text!r} is no {what}') from error
+        if not least <= value <= most:
+            raise ArgumentTypeError(f'{text} is no {wanted}')
+        return value
+
+    return check
+
+
+def whole_number(least: int = 1, most: float = inf) -> Callable[[str], Any]:
+    """Return an argument type: a whole number in a range.
+
+    Args:
+        least (int): The smallest that is taken. Defaults to 1.
+        most (float): The greatest that is taken.
+
+    Returns:
+        Callable: Gives the number; raises ``ArgumentTypeError``.
+    """
+    return number(least, most, int)
+
+
+def device(text: str) -> str:
+    """Check that an argument names a device that is there.
+
+    Args:
+        text (str): As of :class:`torch.device`.
+
+    Raises:
+        ArgumentTypeError: If it does not.
+    """
+    try:
+        torch.empty(0, device=text)
+    # torch raises AssertionError where it was built without CUDA
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        there = ['cpu']
+        there += [f'cuda:{n}' for n in range(torch.cuda.device_count())]
+        raise ArgumentTypeError(
+            f'there is no device {text!r}; there is {", ".join(there)}'
+        ) from error
+    return text
+
+
+def output_folder(path: str) -> str:
+    """Check that an argument names a folder that can be written to.
+
+    Args:
+        path (str): The folder, which is made.
+
+    Raises:
+        ArgumentTypeError: If it is a file, or cannot be made or written to.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise ArgumentTypeError(
+            f'the folder {path!r} cannot be made: {error.strerror}'
+        ) from error
+    if not os.access(path, os.W_OK):
+        raise ArgumentTypeError(f'{path!r} cannot be written to')
+    return path
 
 
 def output_file(*suffixes: str) -> Callable[[str], str]:
@@ -133,11 +232,20 @@ def add_model_options(parser: ArgumentParser) -> None:
         '--run', metavar='RUN', help='work folder of the training'
     )
     parser.add_argument('--config', help='in its place: config of the model')
-    parser.add_argument('--checkpoint', help='and its weights')
+    parser.add_argument(
+        '--checkpoint',
+        metavar='FILE',
+        help="and its weights; a file of InternImage's authors (m3i configs "
+        '--released) may stand alone by its name',
+    )
     parser.add_argument(
         '--image-size',
-        type=int,
+        type=whole_number(),
         help='side of the square cut from the centre (default: as the config '
         'tests or trains)',
     )
-    parser.add_argument('--device', help='e.g. cpu (default: what there is)')
+    parser.add_argument(
+        '--device',
+        type=device,
+        help='e.g. cpu or cuda:1 (default: what there is)',
+    )

@@ -12,6 +12,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ from m3i_mm.checkpoints.reading import read_checkpoint
 from m3i_mm.registry import LOOPS
 
 from .building import build_runner
-from .explain import explained_errors
+from .config_check import StepError
+from .explain import USER_ERRORS, explain_step, explained_errors
 
 __all__ = ['CheckEpochLoop', 'CheckIterLoop', 'check_training']
 
@@ -136,6 +138,25 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@contextmanager
+def _explained_step(runner: Any, cfg: Config) -> Iterator[None]:
+    """Name the module in whatever a step raises: shapes that do not fit ...
+
+    Raises:
+        StepError: Instead of exceptions that are not explained elsewhere.
+    """
+    try:
+        with explained_errors(cfg):
+            yield
+    except USER_ERRORS:
+        raise
+    except Exception as error:
+        raise StepError(
+            f'{explain_step(error, runner.model)} (m3i train without a check '
+            'shows the traceback)'
+        ) from error
+
+
 def check_training(cfg: Config) -> list[str]:
     """Try everything that a training does.
 
@@ -147,7 +168,7 @@ def check_training(cfg: Config) -> list[str]:
         list[str]: What was found: data, model, time, memory.
 
     Raises:
-        ConfigError: What is wrong with the config.
+        ConfigError: What is wrong with the config, or what a step raises.
         CheckpointError: What is wrong with its weights.
         SampleError: What is wrong with a sample.
     """
@@ -164,7 +185,8 @@ def check_training(cfg: Config) -> list[str]:
         # and visualizer, which write into the folder that is gone by then
         cfg.experiment_name = osp.basename(folder)
         runner = build_runner(cfg)
-        runner.train()
+        with _explained_step(runner, cfg):
+            runner.train()
         runner.visualizer.close()
     model = runner.model
     count = sum(parameter.numel() for parameter in model.parameters())

@@ -22,8 +22,14 @@ from m3i_mm.checkpoints import install
 from m3i_mm.checkpoints.addresses import look_up
 from m3i_mm.checkpoints.reading import check_file
 from m3i_mm.engine.hooks import StopHook, StoppedError
+from m3i_mm.utils.mistakes import MistakeExit
 
-from .arguments import add_config_options, make_parser, output_file
+from .arguments import (
+    add_config_options,
+    make_parser,
+    output_file,
+    whole_number,
+)
 from .building import build_runner
 from .check import check_training
 from .config import (
@@ -44,6 +50,7 @@ from .processes import (
     die_with_launcher,
     end_processes,
     leave,
+    require_launcher,
     setup_cpu_processes,
 )
 from .reading import config_of_released, read_config
@@ -72,7 +79,7 @@ def _parser(description: str, example: str) -> ArgumentParser:
     parser.add_argument(
         '--local_rank',
         '--local-rank',
-        type=int,
+        type=whole_number(0),
         default=0,
         help='passed by torch.distributed.launch',
     )
@@ -109,7 +116,9 @@ def train_parser() -> ArgumentParser:
         'batch x accumulation) over auto_scale_lr.base_batch_size',
     )
     parser.add_argument(
-        '--seed', type=int, help='random seed (default: that of the config)'
+        '--seed',
+        type=whole_number(0, 2**32 - 1),
+        help='random seed (default: that of the config)',
     )
     parser.add_argument(
         '--track',
@@ -241,9 +250,9 @@ def _train(args: Namespace) -> None:
     if args.amp:
         enable_mixed_precision(cfg)
     if args.auto_scale_lr:
-        cfg.setdefault('auto_scale_lr', {}).enable = True
+        cfg.auto_scale_lr = dict(cfg.get('auto_scale_lr') or {}, enable=True)
     if args.seed is not None:
-        cfg.setdefault('randomness', {}).seed = args.seed
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     setup_cpu_processes(cfg)
@@ -346,14 +355,15 @@ def _run(
 ) -> None:
     args = parser.parse_args(arguments)
     install()
-    if args.launcher == 'pytorch':
-        die_with_launcher()
     try:
+        require_launcher(args.launcher)
+        if args.launcher == 'pytorch':
+            die_with_launcher()
         main(args)
     except StoppedError as error:
         leave(128 + error.number, str(error))
     except USER_ERRORS as error:
-        raise SystemExit(f'error: {one_line(error)}') from error
+        raise MistakeExit(one_line(error)) from error
     end_processes()
 
 

@@ -10,14 +10,24 @@ from __future__ import annotations
 
 import inspect
 import os.path as osp
+from importlib.util import find_spec
+from logging import getLevelName
+from math import inf
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import MODELS
 from mmengine.runner import FlexibleRunner, Runner
 
 from m3i_mm.utils.names import near_names
 
-__all__ = ['ConfigError', 'check_config', 'check_overrides']
+__all__ = [
+    'ConfigError',
+    'StepError',
+    'check_config',
+    'check_overrides',
+    'check_values',
+]
 
 # Read by the runner through its `cfg` instead of an argument
 _KEYS_READ_FROM_CFG = {
@@ -37,6 +47,31 @@ _REQUIRED = {
     'train': ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
     'test': ('model', 'test_dataloader', 'test_cfg', 'test_evaluator'),
 }
+_LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# entries that hold settings, where they are there
+_SETTINGS = (
+    'auto_scale_lr',
+    'data_preprocessor',
+    'default_hooks',
+    'env_cfg',
+    'model',
+    'optim_wrapper',
+    'randomness',
+    'test_cfg',
+    'train_cfg',
+    'val_cfg',
+    'visualizer',
+    *_LOADERS,
+)
+# entries with a number -> the smallest and the greatest
+_NUMBERS = {
+    'randomness.seed': (0, 2**32 - 1),
+    'train_cfg.max_epochs': (1, inf),
+    'train_cfg.max_iters': (1, inf),
+    'train_cfg.val_interval': (1, inf),
+    **{f'{loader}.batch_size': (1, inf) for loader in _LOADERS},
+    **{f'{loader}.num_workers': (0, inf) for loader in _LOADERS},
+}
 _WAY_OUT = {
     'test_dataloader': ' Own data takes its place: --data FOLDER.',
 }
@@ -44,6 +79,10 @@ _WAY_OUT = {
 
 class ConfigError(ValueError):
     """A config, or an override of it, that cannot work as it is written."""
+
+
+class StepError(ConfigError):
+    """A training step that fails; a fault of the config or of the program."""
 
 
 def runner_keys() -> set[str]:
@@ -63,9 +102,10 @@ def check_overrides(cfg: Config, overrides: dict[str, Any]) -> None:
 
     Raises:
         ConfigError: If the first component of a key is neither in the config
-            nor known to the runner.
+            nor known to the runner, or a variable that was used up.
     """
-    known = runner_keys() | set(cfg)
+    readers = runner_keys() | {'data_root'}
+    known = readers | set(cfg)
     for key in overrides:
         head = key.split('.')[0]
         if head not in known:
@@ -73,6 +113,68 @@ def check_overrides(cfg: Config, overrides: dict[str, Any]) -> None:
                 f'--cfg-options {key}: neither {cfg.filename} nor the runner '
                 f'has a key {head!r}.' + near_names(head, known)
             )
+        if head not in readers and not isinstance(cfg[head], (dict, list)):
+            raise ConfigError(
+                f'--cfg-options {key}: other entries of {cfg.filename} used '
+                'this variable when it was read, and nothing reads it now: '
+                'change it in the file, or the entries'
+            )
+
+
+def check_values(cfg: Config) -> None:
+    """Check the entries that all tools and MMEngine's runner rely on.
+
+    Args:
+        cfg (Config): The config.
+
+    Raises:
+        ConfigError: If settings are no dictionary, a count is no whole number
+            in its range, or the default scope is no library.
+    """
+    for key in _SETTINGS:
+        value = cfg.get(key)
+        if value is not None and not isinstance(value, dict):
+            raise ConfigError(f'{key} holds settings, not {value!r}')
+    for key, (least, most) in _NUMBERS.items():
+        group, name = key.split('.')
+        value = (cfg.get(group) or {}).get(name)
+        fits = isinstance(value, int) and least <= value <= most
+        if value is not None and not fits:
+            most_said = f' and of at most {most}' * (most < inf)
+            raise ConfigError(
+                f'{key}={value!r} is no whole number of at least {least}'
+                f'{most_said}'
+            )
+    level = cfg.get('log_level')
+    if level is not None and not isinstance(getLevelName(level), int):
+        raise ConfigError(
+            f'log_level={level!r} is none of DEBUG, INFO, WARNING, ERROR'
+        )
+    _check_schedulers(cfg.get('param_scheduler'))
+    _check_scope(cfg.get('default_scope'))
+
+
+def _check_schedulers(schedulers: Any) -> None:
+    if schedulers is None or isinstance(schedulers, dict):
+        return
+    if not isinstance(schedulers, (list, tuple)) or not all(
+        isinstance(schedule, dict) for schedule in schedulers
+    ):
+        raise ConfigError(
+            'param_scheduler is a list of the settings of schedulers, not '
+            f'{schedulers!r}'
+        )
+
+
+def _check_scope(scope: Any) -> None:
+    if scope is None or scope in MODELS.children:
+        return
+    if not isinstance(scope, str) or find_spec(scope.split('.')[0]) is None:
+        known = {'m3i_mm', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg'}
+        raise ConfigError(
+            f'default_scope={scope!r} is no installed library.'
+            + near_names(str(scope), known)
+        )
 
 
 def check_config(cfg: Config, mode: str) -> None:

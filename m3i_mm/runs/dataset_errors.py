@@ -46,7 +46,10 @@ def explain_dataset_error(error: BaseException) -> str | None:
             # str() of a KeyError puts its message in quotation marks
             message = error.args[0] if len(error.args) == 1 else error
             return f'{type(dataset).__name__}: {message}'
-        if not isinstance(dataset, BaseDataset):
+        # the pipeline is built before the annotations are read
+        if not isinstance(dataset, BaseDataset) or (
+            'ann_file' not in vars(dataset)
+        ):
             continue
         place = f'{type(dataset).__name__}, ann_file={dataset.ann_file!r}'
         if frame.f_code.co_name == '_serialize_data' and not dataset.data_list:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,19 +19,29 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.registry import Registry
+from torch import nn
 
 from m3i_mm.checkpoints.reading import CheckpointError
 from m3i_mm.datasets.faults import DataError, SampleError
 from m3i_mm.engine.hooks.data_report_hook import TooManyFaultsError
 from m3i_mm.engine.nonfinite import NonFiniteLossError
 from m3i_mm.models.pretrainers.batch import MissingInputError
+from m3i_mm.utils.mistakes import MistakeExit
 from m3i_mm.utils.names import near_names
 
 from .config_check import ConfigError
 from .dataset_errors import explain_dataset_error
 
-__all__ = ['USER_ERRORS', 'errors_in_one_line', 'explained_errors', 'one_line']
+__all__ = [
+    'USER_ERRORS',
+    'errors_in_one_line',
+    'explain_step',
+    'explained_errors',
+    'one_line',
+    'tell_left_out',
+]
 
 # written for users: the message is all that they need
 USER_ERRORS = (
@@ -54,6 +66,9 @@ _REFUSALS = (
 _UNEXPECTED = re.compile(
     r"(?:([\w.]+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'"
 )
+_OUT_OF_BOUNDS = re.compile(r'^Target (\d+) is out of bounds')
+_NO_ENTRY = re.compile(r"'ConfigDict' object has no attribute '(\w+)'")
+_NOT_REGISTERED = re.compile(r'(\S+) is not in the .*registry')
 _MISSING = re.compile(
     r'(?:([\w.]+)\.)?(\w+)\(\) missing \d+ required .*argument\w*: (.+)'
 )
@@ -92,13 +107,29 @@ def errors_in_one_line() -> Iterator[None]:
     faults of the program and keep their traceback.
 
     Raises:
-        SystemExit: With the message after ``error:``.
+        MistakeExit: With the message.
     """
     try:
         yield
     except (*USER_ERRORS, OSError, ValueError, ImportError) as error:
         message = _explain_file(error) or one_line(error)
-        raise SystemExit(f'error: {message}') from error
+        raise MistakeExit(message) from error
+    except AttributeError as error:
+        lacking = _NO_ENTRY.search(str(error))
+        if lacking is None:
+            raise
+        raise MistakeExit(
+            f'the config has no entry {lacking[1]!r}, which this needs'
+        ) from error
+
+
+def tell_left_out(error: SampleError) -> None:
+    """Say of which picture a command has no result.
+
+    Args:
+        error (SampleError): What is wrong with it.
+    """
+    print(f'left out: {one_line(error)}', file=sys.stderr)
 
 
 def one_line(error: BaseException) -> str:
@@ -116,10 +147,10 @@ def one_line(error: BaseException) -> str:
 
 def _frames(error: BaseException) -> list[FrameType]:
     frames = []
-    traceback = error.__traceback__
-    while traceback is not None:
-        frames.append(traceback.tb_frame)
-        traceback = traceback.tb_next
+    level = error.__traceback__
+    while level is not None:
+        frames.append(level.tb_frame)
+        level = level.tb_next
     return frames
 
 
@@ -136,16 +167,31 @@ def _explain(error: Exception, cfg: Config) -> str | None:
             'the device has too little memory: take a smaller '
             'train_dataloader.batch_size, --amp, or with_cp in the backbone'
         )
-    if isinstance(error, TypeError):
-        return _explain_call(error, frames, builds, cfg) or (
-            _explain_optimizer(error, frames)
+    out_of_bounds = _OUT_OF_BOUNDS.search(str(error))
+    if isinstance(error, IndexError) and out_of_bounds:
+        return (
+            f'a label is {out_of_bounds[1]}, and the head has no class of '
+            'that number: set num_classes of the head in model'
         )
-    if not builds:
-        return _explain_optimizer(error, frames) or _explain_file(error)
-    inner = builds[-1]
-    if isinstance(error, KeyError) and inner.get('obj_cls') is None:
+    inner = builds[-1] if builds else {}
+    if isinstance(inner.get('obj_type'), str) and inner.get('obj_cls') is None:
         return _unknown_type(inner, cfg)
-    if not isinstance(error, _REFUSALS):
+    if isinstance(error, TypeError):
+        called = _explain_call(error, frames, builds, cfg)
+        if called:
+            return called
+    unregistered = _NOT_REGISTERED.match(str(error).strip('\'"'))
+    if not builds and unregistered:
+        return f'there is no type {unregistered[1]!r}'
+    if not builds:
+        return (
+            _explain_optimizer(error, frames)
+            or _explain_metric(error, frames)
+            or _explain_file(error)
+        )
+    if not isinstance(error, (*_REFUSALS, TypeError)):
+        return None
+    if 'obj_type' not in inner:
         return None
     place = _find(cfg, inner['obj_type']) or _name(inner['obj_type'])
     return f'{place}: {_refusal(error)}'
@@ -165,13 +211,60 @@ def _explain_optimizer(
     return None
 
 
+def _explain_metric(error: Exception, frames: list[FrameType]) -> str | None:
+    """Describe what a metric refuses: more classes than there are ..."""
+    if not isinstance(error, (AssertionError, KeyError, ValueError)):
+        return None
+    for frame in frames:
+        metric = frame.f_locals.get('self')
+        evaluates = frame.f_code.co_name == 'evaluate'
+        if evaluates and isinstance(metric, BaseMetric):
+            return f'the metric {type(metric).__name__}: {_refusal(error)}'
+    return None
+
+
 def _refusal(error: Exception) -> str:
     if isinstance(error, KeyError):
-        return f'there is no {one_line(error)}'
-    return one_line(error) or type(error).__name__
+        # a missing key, or a sentence in the place of one
+        missing = str(error.args[0]) if error.args else ''
+        return missing if ' ' in missing else f'there is no {one_line(error)}'
+    return one_line(error) or _source_line(error)
+
+
+def _source_line(error: BaseException) -> str:
+    """Return what raised an exception without a message."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f'{type(error).__name__} at {last.line!r} of {last.name}'
+
+
+def explain_step(error: Exception, model: nn.Module) -> str:
+    """Describe an exception of a training step by the module it is from.
+
+    Args:
+        error (Exception): What none of the other functions knows.
+        model (nn.Module): The model that was trained.
+
+    Returns:
+        str: One line.
+    """
+    names = {id(module): name for name, module in model.named_modules()}
+    modules = [
+        frame.f_locals['self']
+        for frame in _frames(error)
+        if id(frame.f_locals.get('self')) in names
+    ]
+    place = 'a step'
+    if modules:
+        name = '.'.join(filter(None, ('model', names[id(modules[-1])])))
+        place = f'{name} ({type(modules[-1]).__name__})'
+    text = one_line(error)
+    said = f'{type(error).__name__}: {text}' if text else _source_line(error)
+    return f'{place} fails: {said}'
 
 
 def _explain_file(error: BaseException) -> str | None:
+    if isinstance(error, UnicodeEncodeError):
+        return f'{error.object!a} is not in UTF-8: give the file another name'
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f'{error.filename}: {error.strerror.lower()}'
     return None

@@ -25,7 +25,7 @@ from .own_parts import (
     replace_dataset,
 )
 
-__all__ = ['use_backbone', 'use_data']
+__all__ = ['find_backbone', 'use_backbone', 'use_data']
 
 # how segmentation sets call the folders of pictures and of label maps
 PICTURE_NAMES = ('images', 'img', 'img_dir')
@@ -49,25 +49,11 @@ def use_backbone(cfg: Config, run: str) -> str:
     Raises:
         ConfigError: If there is no such file, or the config has no backbone.
     """
-    path = Path(run)
-    if path.is_dir():
-        files = [
-            *path.glob('backbone-*.pth'),
-            *path.glob('backbone-*.safetensors'),
-        ]
-        if not files:
-            raise ConfigError(
-                f'--backbone {run}: the folder has no backbone-*.pth. Write '
-                f'one with m3i publish {path / "epoch_N.pth"} '
-                f'{path / "backbone"}'
-            )
-        path = max(files, key=lambda file: file.stat().st_mtime)
-    elif not path.is_file() and look_up(run) == run:
-        raise ConfigError(f'--backbone: there is no file or folder {run!r}')
+    path = find_backbone(run, '--backbone')
     backbone = (cfg.get('model') or {}).get('backbone')
     if backbone is None:
         raise ConfigError(f'--backbone: {cfg.filename} has no model.backbone')
-    settings = dict(type='Pretrained', checkpoint=str(path))
+    settings = dict(type='Pretrained', checkpoint=path)
     # what this backbone has beyond the pre-trained one, if the config says so
     new_weights = (backbone.get('init_cfg') or {}).get('new_weights')
     if new_weights:
@@ -78,6 +64,37 @@ def use_backbone(cfg: Config, run: str) -> str:
         said += f', and load_from={cfg.load_from} is left out'
         cfg.load_from = None
     return said
+
+
+def find_backbone(run: str, option: str) -> str:
+    """Find the weights that a backbone starts from.
+
+    Args:
+        run (str): As of :func:`use_backbone`.
+        option (str): How the command line calls it, for errors.
+
+    Returns:
+        str: A path, or the name of a file of the authors.
+
+    Raises:
+        ConfigError: If there is no such file.
+    """
+    path = Path(run)
+    if path.is_dir():
+        files = [
+            *path.glob('backbone-*.pth'),
+            *path.glob('backbone-*.safetensors'),
+        ]
+        if not files:
+            raise ConfigError(
+                f'{option} {run}: the folder has no backbone-*.pth. Write '
+                f'one with m3i publish {path / "epoch_N.pth"} '
+                f'{path / "backbone"}'
+            )
+        return str(max(files, key=lambda file: file.stat().st_mtime))
+    if not path.is_file() and '://' not in run and look_up(run) == run:
+        raise ConfigError(f'{option}: there is no file or folder {run!r}')
+    return run
 
 
 def use_data(cfg: Config, folder: str) -> str:
@@ -216,10 +233,15 @@ def _use_folders(cfg: Config, root: Path) -> list[str]:
         found = _class_folders(root / half)
         classes = classes or found
         foreign = [name for name in found if name not in classes]
-        if foreign or not found:
+        if not found:
+            raise ConfigError(
+                f'--data {root}: {half}/ has no folder, and one for each '
+                'class is needed'
+            )
+        if foreign:
             raise ConfigError(
                 f'{root / half} has other classes than the training: '
-                f'{", ".join(foreign[:5]) or "none"}'
+                f'{", ".join(foreign[:5])}'
             )
         for dataset in datasets_of(cfg, loader):
             replace_dataset(

@@ -20,10 +20,13 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import distributed
 
+from .config_check import ConfigError
+
 __all__ = [
     'die_with_launcher',
     'end_processes',
     'leave',
+    'require_launcher',
     'setup_cpu_processes',
     'world_size',
 ]
@@ -42,6 +45,28 @@ def world_size(launcher: str) -> int:
     if launcher == 'none':
         return 1
     return int(os.environ[variable[launcher]])
+
+
+def require_launcher(launcher: str) -> None:
+    """Check that the processes were started by what they are said to be.
+
+    Args:
+        launcher (str): ``'none'``, ``'pytorch'`` or ``'slurm'``.
+
+    Raises:
+        ConfigError: If the launcher's variables are not set.
+    """
+    variables = {
+        'pytorch': ('RANK', 'WORLD_SIZE', 'tools/dist_train.sh'),
+        'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'tools/slurm_train.sh'),
+    }
+    *needed, script = variables.get(launcher, ('',))
+    missing = [name for name in needed if name not in os.environ]
+    if missing:
+        raise ConfigError(
+            f'--launcher {launcher}: {" and ".join(missing)} are not set; '
+            f'{script} starts the processes'
+        )
 
 
 def setup_cpu_processes(cfg: Config) -> None:

@@ -21,7 +21,7 @@ import m3i_mm
 from m3i_mm.checkpoints.released import find_released, near_released
 from m3i_mm.utils.names import near_names
 
-from .config_check import ConfigError, check_overrides
+from .config_check import ConfigError, check_overrides, check_values
 from .data_root import follow_data_root, move_data_root
 
 __all__ = [
@@ -74,6 +74,11 @@ def find_config(name: str) -> str:
     if len(found) == 1:
         return found[0]
     stems = {key.split('/')[-1] for key in shipped}
+    if osp.isdir(name):
+        raise ConfigError(
+            f'{name!r} is a folder, and a config is needed. m3i data check '
+            'looks at pictures, m3i test at a run'
+        )
     raise ConfigError(
         f'there is no config {name!r}, neither as a file nor among the '
         "package's, which m3i configs lists."
@@ -135,7 +140,8 @@ def _find_in_library(name: str) -> str:
 def _missing_base(error: FileNotFoundError) -> str:
     """Describe a config that is not there, by MMEngine's exception."""
     message = str(error).splitlines()[0]
-    path = Path(message.split('"')[1] if '"' in message else message)
+    name = message.split('"')[1] if '"' in message else error.filename
+    path = Path(name or message)
     siblings = {file.name for file in path.parent.glob('*.py')}
     return f'there is no config {str(path)!r}.' + near_names(
         path.name, siblings
@@ -160,8 +166,8 @@ def read_config(
         Config: The config.
 
     Raises:
-        ConfigError: If there is no such config, it cannot be read, or an
-            override addresses nothing.
+        ConfigError: If there is no such config, it cannot be read, an
+            override addresses nothing, or a value cannot work.
     """
     cfg = config if isinstance(config, Config) else _read(find_config(config))
     options = dict(options or {})
@@ -173,6 +179,7 @@ def read_config(
         cfg.merge_from_dict(options)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ConfigError(f'--cfg-options: {error}') from error
+    check_values(cfg)
     return cfg
 
 
@@ -181,11 +188,18 @@ def _read(path: str) -> Config:
         cfg = Config.fromfile(path)
     except FileNotFoundError as error:
         raise ConfigError(f'{path}: {_missing_base(error)}') from error
+    except RecursionError as error:
+        raise ConfigError(f'{path}: it inherits from itself') from error
     except (SyntaxError, ConfigParsingError) as error:
         first = str(error).splitlines()[0]
         raise ConfigError(f'{path}: no valid config: {first}') from error
     except Exception as error:  # the file is a program: it may raise anything
         first = str(error).splitlines()[0] if str(error) else ''
+        if '_get_package_and_cfg_path' in first:
+            raise ConfigError(
+                f'{path}: a name in _base_ is not of the form '
+                'library::folder/config.py'
+            ) from error
         raise ConfigError(
             f'{path}: {type(error).__name__}: {first}'
         ) from error

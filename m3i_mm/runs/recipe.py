@@ -77,6 +77,7 @@ def plan_pretraining(
     batch_size: int | None = None,
     epochs: int | None = None,
     without: list[str] | None = None,
+    devices: int = 1,
 ) -> Plan:
     """Choose what a user did not say.
 
@@ -95,13 +96,14 @@ def plan_pretraining(
             where the model mixes them.
         epochs (int, optional): Passes over the pictures.
         without (list[str], optional): Targets to leave out.
+        devices (int): Processes, each of which takes batches of its own.
 
     Returns:
         Plan: The plan.
 
     Raises:
         ConfigError: If the model is unknown, there are fewer than two
-            pictures, or no target is left.
+            pictures for a device, or no target is left.
     """
     gpu = torch.cuda.is_available()
     model = model or ('vit-small-p16' if gpu else 'resnet18-contrast')
@@ -110,7 +112,13 @@ def plan_pretraining(
     count = sum(part.count for part in found)
     if count < 2:
         raise ConfigError('two pictures are needed at least, there is one')
-    batch = batch_size or _batch_size(count, gpu, contrast)
+    share = count // devices
+    if share < max(2, batch_size or 2) and devices > 1:
+        raise ConfigError(
+            f'--devices {devices}: {count} pictures are not a batch of '
+            f'{batch_size or 2} for each'
+        )
+    batch = batch_size or _batch_size(share, gpu, contrast)
     _check_batch(batch, contrast)
     wanted = (2_560_000 if gpu else 32_000) // count
     targets = _targets(found, settings, without or [])
@@ -205,10 +213,10 @@ def write_recipe(
     dataset = parts[0]
     if len(parts) > 1:
         dataset = dict(type='m3i_mm.MixtureDataset', datasets=parts)
-    head = [f'# {line}' for part in found for line in str(part).split('\n')]
+    head = [line for part in found for line in str(part).split('\n')]
     schedule = _SCHEDULES.get(plan.model, _OTHER_SCHEDULE)
     if command:
-        head.insert(0, f'# Written by: {join_words(command)}')
+        head.insert(0, f'Written by: {join_words(command)}')
     sections = dict(
         model=_model(found, plan, init),
         train_dataloader=dict(
@@ -221,7 +229,7 @@ def write_recipe(
     )
     text = '\n'.join(
         [
-            *head,
+            *(f'# {_on_one_line(line)}' for line in head),
             '# Everything below may be changed by hand.',
             '_base_ = [',
             f"    'm3i_mm::_base_/models/{_PREFIX}{plan.model}.py',",
@@ -241,6 +249,11 @@ def write_recipe(
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + '\n', encoding='utf-8')
+
+
+def _on_one_line(text: str) -> str:
+    """Escape what would end a comment: the line breaks of odd file names."""
+    return '\\n'.join(text.splitlines())
 
 
 def _saved_every(found: list[Survey], plan: Plan) -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 from m3i_mm.checkpoints import find_latest
 
 from .config_check import ConfigError
+from .reading import config_of_released
 
-__all__ = ['find_run', 'model_of']
+__all__ = ['checkpoint_of', 'find_run', 'model_of']
 
 
 def find_run(folder: str | Path) -> tuple[str, str]:
@@ -46,15 +47,30 @@ def model_of(args: Namespace) -> tuple[str, str]:
         args (Namespace): With ``run``, ``config`` and ``checkpoint``.
 
     Returns:
-        tuple[str, str]: Their paths.
+        tuple[str, str]: Their paths, or names.
 
     Raises:
         ConfigError: If they are not given, or the run does not have them.
     """
     if args.run and not (args.config or args.checkpoint):
         return find_run(args.run)
-    if args.run or not (args.config and args.checkpoint):
+    if args.run or not args.checkpoint:
         raise ConfigError(
             'give --run RUN, or --config FILE and --checkpoint FILE'
         )
-    return args.config, args.checkpoint
+    return args.config or config_of_released(args.checkpoint), args.checkpoint
+
+
+def checkpoint_of(run: str) -> str:
+    """Return the last checkpoint of a run, or the file that is named.
+
+    Args:
+        run (str): Work folder of a training, or a checkpoint, which may be a
+            folder of files too.
+
+    Raises:
+        ConfigError: If a work folder has no checkpoint.
+    """
+    if Path(run).is_dir() and any(Path(run).glob('*.py')):
+        return find_run(run)[1]
+    return run

@@ -17,7 +17,7 @@ from mmengine.registry import DATASETS
 from m3i_mm.datasets.faults import SampleError
 from m3i_mm.datasets.images import IMAGE_SUFFIXES
 from m3i_mm.datasets.sources import ImageFolderSource, Source
-from m3i_mm.datasets.sources.tables import read_table
+from m3i_mm.datasets.sources.tables import Table, read_table
 from m3i_mm.datasets.transforms import DecodeImage
 from m3i_mm.utils.names import near_names
 
@@ -35,6 +35,7 @@ COLUMNS = dict(
 )
 # samples whose labels and texts are looked at, and whose pictures are decoded
 MOST_FIELDS, MOST_PICTURES = 100_000, 32
+MOST_CLASSES = 100_000
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Survey:
         texts (int): How many of the samples looked at have a text.
         seen (int): How many samples were looked at.
         broken (list[str]): Pictures that cannot be decoded, of those tried.
+        fault (str): What is wrong with the first of these.
         remarks (list[str]): What was left out, and why.
     """
 
@@ -62,6 +64,7 @@ class Survey:
     texts: int = 0
     seen: int = 0
     broken: list[str] = field(default_factory=list)
+    fault: str = ''
     remarks: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -102,13 +105,13 @@ def survey(path: str, columns: dict[str, str] | None = None) -> Survey:
     try:
         source: Source = DATASETS.build(ConfigDict(settings))
     except (OSError, KeyError, ValueError, ImportError) as error:
-        raise ConfigError(f'{path}: {error.args[0]}') from error
+        raise ConfigError(_about(path, str(error.args[0]))) from error
     found = Survey(path, settings, len(source), remarks=remarks)
     _look_at_fields(source, found)
     _look_at_pictures(source, found)
     if len(found.broken) == min(found.count, MOST_PICTURES):
         raise ConfigError(
-            f'{path}: no picture can be decoded, {found.broken[0]} neither'
+            f'{path}: no picture can be read; the first: {found.fault}'
         )
     return found
 
@@ -116,6 +119,8 @@ def survey(path: str, columns: dict[str, str] | None = None) -> Survey:
 def _source_settings(
     path: str, columns: dict[str, str], remarks: list[str]
 ) -> dict[str, Any]:
+    if not path:
+        raise ConfigError('the name of the pictures is empty')
     path = osp.abspath(path) if '://' not in path else path
     if osp.isdir(path):
         return _folder_settings(path, columns, remarks)
@@ -123,6 +128,10 @@ def _source_settings(
         return _list_settings(path, columns)
     if '.tar' in path or '{' in path or '://' in path:
         return dict(type='m3i_mm.ShardSource', urls=path)
+    if path.lower().endswith(IMAGE_SUFFIXES) and osp.isfile(path):
+        raise ConfigError(
+            f'{path} is one picture: give the folder or a list of many'
+        )
     if osp.exists(path):
         raise ConfigError(
             f'{path} is neither a folder nor shards (.tar) nor a list '
@@ -211,9 +220,12 @@ def _has_captions(folder: str) -> bool:
 
 def _list_settings(path: str, columns: dict[str, str]) -> dict[str, Any]:
     try:
-        there = list(read_table(path).columns)
+        table = read_table(path)
     except (OSError, ValueError, ImportError) as error:
-        raise ConfigError(f'{path}: {error}') from error
+        raise ConfigError(_about(path, str(error))) from error
+    there = list(table.columns)
+    if not there:
+        raise ConfigError(f'{path} is empty')
     chosen = _choose_columns(path, there, columns)
     if 'image' not in chosen:
         raise ConfigError(
@@ -221,7 +233,24 @@ def _list_settings(path: str, columns: dict[str, str]) -> dict[str, Any]:
             'the pictures, as --columns image=NAME'
         )
     chosen.setdefault('text', [])
+    if _begins_at_root(table, chosen['image']):
+        chosen['root'] = '/'
     return dict(type='m3i_mm.ImageTextListSource', path=path, **chosen)
+
+
+def _begins_at_root(table: Table, column: str) -> bool:
+    """Whether the first picture of a list is a path from the root."""
+    try:
+        first = table.read_chunk(0)[0] if table.chunk_sizes.any() else {}
+    except SampleError:
+        return False
+    path = first.get(column)
+    return isinstance(path, str) and osp.isabs(path)
+
+
+def _about(path: str, message: str) -> str:
+    """Name the path in a message that does not yet."""
+    return message if path in message else f'{path}: {message}'
 
 
 def _hugging_face_settings(
@@ -249,7 +278,8 @@ def _choose_columns(
             )
         if name not in there:
             raise ConfigError(
-                f'{path} has no column {name!r}.' + near_names(name, there)
+                f'{path} has no column {name!r}, only {", ".join(there)}.'
+                + near_names(name, there)
             )
     chosen: dict[str, Any] = {}
     for role, names in COLUMNS.items():
@@ -286,7 +316,9 @@ def _look_at_fields(source: Source, found: Survey) -> None:
         found.seen += 1
         text, label = (sample['fields'].get(k) for k in ('text', 'label'))
         found.texts += bool(text)
-        if label is not None and label != '':
+        # -1 and the like stand for no label
+        unlabelled = isinstance(label, int) and label < 0
+        if label is not None and label != '' and not unlabelled:
             labels[label] += 1
     known = getattr(source, 'classes', None)
     if known:
@@ -306,7 +338,10 @@ def _look_at_fields(source: Source, found: Survey) -> None:
             'categories are left out'
         )
     elif labels:
-        found.named = not all(isinstance(label, int) for label in labels)
+        # numbers that no classes are counted by are names too
+        found.named = not all(
+            isinstance(label, int) and label < MOST_CLASSES for label in labels
+        )
         names = map(str, labels) if found.named else range(max(labels) + 1)
         found.classes = (
             sorted(map(str, names))
@@ -331,10 +366,10 @@ def _look_at_pictures(source: Source, found: Survey) -> None:
     every = max(1, found.seen // MOST_PICTURES)
     chosen = list(_samples(source, every * MOST_PICTURES))[::every]
     for sample in chosen[:MOST_PICTURES]:
-        if isinstance(sample, SampleError):
-            found.broken.append(sample.key)
-            continue
         try:
+            if isinstance(sample, SampleError):
+                raise sample
             decode(dict(sample))
         except SampleError as error:
+            found.fault = found.fault or str(error)
             found.broken.append(error.key)

@@ -50,7 +50,7 @@ def evaluation_view(config: Config) -> dict[str, Any]:
             return dict(type='m3i_mm.CenterView', size=step[key])
     raise ValueError(
         'no pipeline of the config tells the size of the images: give '
-        'image_size'
+        'image_size, --image-size on a command line'
     )
 
 

@@ -1,6 +1,7 @@
 """Prediction on image files: every task, and what can be wrong."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -267,7 +268,7 @@ def test_tool_searches_no_texts_with_a_model_without_text(
         *('--texts', tmp_path / 'texts.txt'),
         check=False,
     )
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert 'error: ImageClassifier has no text encoder' in result.stderr
     assert 'Traceback' not in result.stderr
 
@@ -280,3 +281,42 @@ def test_what_is_transparent_is_drawn_on_white(tmp_path):
     image = read_image(tmp_path / 'a.png')
     assert image[0, 0].tolist() == [10, 200, 30]
     assert (image[1:] == 255).all()
+
+
+def test_a_label_is_drawn_large_enough_to_be_read(tmp_path):
+    Image.new('RGB', (32, 20), (250, 0, 0)).save(tmp_path / 'a.png')
+    config = Config(CLASSIFIER)
+    classes = ['cat', 'dog', 'cow']
+    weights = save_weights(config, tmp_path / 'w.pth', classes)
+    drawn = build_predictor(config, weights, 'cpu')(tmp_path / 'a.png').picture
+    assert drawn.shape == (240, 384, 3)
+    # beside the text the colour stays
+    assert (drawn[-1, -1] == (250, 0, 0)).all()
+    assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 1
+
+
+def test_a_folder_with_the_name_of_an_image_is_none(folder, tmp_path):
+    (folder / 'album.jpg').mkdir()
+    assert len(collect_images([folder], tmp_path / 'out')) == 4
+
+
+def test_a_picture_that_cannot_be_resized_is_left_out(tmp_path):
+    Image.new('RGB', (3000, 1)).save(tmp_path / 'line.png')
+    config = Config.fromfile(UPERNET)
+    weights = save_weights(config, tmp_path / 'w.pth', **config.metainfo)
+    predictor = build_predictor(config, weights, 'cpu')
+    with pytest.raises(ImageError, match=r'line\.png cannot be resized'):
+        predictor(tmp_path / 'line.png')
+
+
+def test_a_name_that_is_not_in_utf_8_is_written(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b'/\xe9.png'))
+    Image.new('RGB', (4, 4)).save(path)
+
+    class Nothing(Predictor):
+        def __call__(self, path):
+            return Prediction({}, np.zeros((4, 4, 3), np.uint8))
+
+    assert predict_files(Nothing(), [path], tmp_path / 'out') == {}
+    text = (tmp_path / 'out/predictions.json').read_text()
+    assert json.loads(text) == {str(path): {}}

@@ -46,6 +46,7 @@ MAKERS = {
 }
 # names in the examples -> what stands for them
 COPIES = {
+    'runs/mine': 'work_dirs/mine',
     'runs/mine/epoch_12.pth': 'work_dirs/mine/epoch_1.pth',
     'epoch_12.pth': 'work_dirs/mine/epoch_1.pth',
     'work_dirs/demo': 'runs/photos',

@@ -68,5 +68,6 @@ def test_configs_are_listed_and_printed(capsys):
 
 
 def test_a_tool_of_the_command_fails_in_one_line(tmp_path):
-    with pytest.raises(SystemExit, match='^error: .*absent'):
+    with pytest.raises(SystemExit, match='^error: .*absent') as stop:
         main(['data', 'check', str(tmp_path / 'absent')])
+    assert stop.value.code == 2

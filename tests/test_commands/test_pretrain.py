@@ -220,3 +220,56 @@ def test_pretraining_ends_with_a_backbone(flat, tmp_path, capsys):
     assert torch.load(backbone)['state_dict']
     with pytest.raises(SystemExit, match='exists: choose another'):
         main(command)
+
+
+def test_what_fails_does_not_bar_the_next_attempt(flat, tmp_path):
+    run = tmp_path / 'run'
+    words = ['pretrain', str(flat), '--work-dir', str(run), '--image-size']
+    with pytest.raises(SystemExit, match='batch of 99') as stop:
+        main([*words, '32', '--batch-size', '99', '--check-only'])
+    assert stop.value.code == 2
+    main([*words, '32', '--check-only'])
+    assert (run / 'pretrain.py').is_file()
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['--epochs', '0'], 'argument --epochs: 0 is no whole number'),
+        (['--batch-size', '-1'], 'argument --batch-size: -1 is no'),
+        (['--init', 'absent'], "--init: there is no file or folder 'absent'"),
+    ],
+)
+def test_wrong_arguments(flat, tmp_path, words, said):
+    work = ['--work-dir', str(tmp_path / 'run')]
+    with pytest.raises(SystemExit, match=said) as stop:
+        main(['pretrain', str(flat), *work, *words])
+    assert stop.value.code == 2
+    assert not (tmp_path / 'run').exists()
+
+
+def test_odd_names_stay_comments_of_the_recipe(flat, tmp_path):
+    found = survey(str(flat.rename(tmp_path / 'a\nb = (')))
+    path = tmp_path / 'mine.py'
+    plan = plan_pretraining([found])
+    write_recipe(path, [found], plan, None, ['m3i', 'a\rb', 'c\nd = ('])
+    assert Config.fromfile(path).train_cfg.max_epochs == plan.epochs
+
+
+def test_a_run_begins_from_the_backbone_of_a_former_one(flat, tmp_path):
+    words = ['pretrain', str(flat), '--image-size', '32']
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    main([*words, '--work-dir', str(first), '--epochs', '1'])
+    words += ['--work-dir', str(second), '--check-only']
+    main([*words, '--init', str(first)])
+    config = Config.fromfile(second / 'pretrain.py')
+    (backbone,) = first.glob('backbone-*.pth')
+    assert config.model.backbone.init_cfg.checkpoint == str(backbone)
+
+
+def test_devices_share_the_pictures(flat):
+    found = [survey(str(flat))]
+    assert plan_pretraining(found, devices=2).batch_size == 3
+    for batch in (None, 4):
+        with pytest.raises(ConfigError, match='--devices 4: 6 pictures are'):
+            plan_pretraining(found, batch_size=batch, devices=4)

@@ -144,3 +144,31 @@ def test_words_need_a_text_target(photos):
     torch.manual_seed(0)
     with pytest.raises(SystemExit, match='^error: .*text'):
         main(shlex.split('search photos --run runs/plain --words dog'))
+
+
+def test_a_broken_picture_is_left_out_and_named(run, photos, capsys):
+    (photos / 'broken.png').write_bytes(b'no picture')
+    main(shlex.split('embed photos --run runs/photos --out features.npz'))
+    said = capsys.readouterr()
+    assert '4 features in features.npz' in said.out
+    assert said.err.startswith('left out: image fault in photos/broken.png')
+    main(shlex.split('search photos --run runs/photos --like photos/red.png'))
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1] == '  1.000  photos/red.png'
+    assert 'broken.png' in said.err
+    main(
+        shlex.split(
+            'predict photos/red.png --run runs/photos --out found --device '
+            'cpu --gallery photos/pink.png'
+        )
+    )
+    assert (photos.parent / 'found/red.png').is_file()
+
+
+def test_a_checkpoint_names_no_config_by_itself(run):
+    with pytest.raises(SystemExit, match='stands alone if it is one of'):
+        main(
+            shlex.split(
+                'embed photos --out a.npz --checkpoint runs/photos/epoch_1.pth'
+            )
+        )

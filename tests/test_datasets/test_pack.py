@@ -298,3 +298,13 @@ class TestInputs:
         path.write_text(json.dumps(content))
         with pytest.raises(ValueError, match='holds no captions'):
             open_source(str(path), 'coco', root=str(tmp_path))
+
+
+def test_a_list_of_labels_opens_without_texts(tmp_path):
+    path = write_list(tmp_path, 'image,label\n0.jpg,3\n')
+    assert open_source(path)[0]['fields']['text'] == []
+
+
+def test_coco_says_that_it_needs_the_pictures(tmp_path):
+    with pytest.raises(DataError, match='--source-options root=FOLDER'):
+        open_source(str(tmp_path / 'captions.json'), 'coco')

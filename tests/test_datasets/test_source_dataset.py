@@ -147,7 +147,7 @@ class TestFaults:
         (tmp_path / 'b.tar').write_bytes(b'x' * 3000)
         source = ShardSource(str(tmp_path / 'b.tar'), samples_per_shard=8)
         data = SourceDataset(source, PIPELINE)
-        with pytest.raises(RuntimeError, match='100 samples in a row'):
+        with pytest.raises(DataError, match='100 samples in a row'):
             data[SampleIndex(0, 0, 1, 1, 0)]
 
     def test_a_mistake_of_the_user_is_no_fault(self, tmp_path):
@@ -215,7 +215,7 @@ class TestMixture:
         (tmp_path / 'dry/0.tar').write_bytes(b'x' * 3000)
         dry = ShardSource(f'{tmp_path}/dry/0.tar', samples_per_shard=8)
         data = MixtureDataset([*parts, SourceDataset(dry, PIPELINE)])
-        with pytest.raises(RuntimeError, match=r'^dry: 100 samples in a row'):
+        with pytest.raises(DataError, match=r'^dry: 100 samples in a row'):
             load(data, batch_size=8, workers=0)
 
     def test_numbers_run_through_the_parts(self, parts):

@@ -2,8 +2,12 @@
 
 import time
 
+import pytest
+from torch import nn
+
 from m3i_mm.runs.building import build_runner
 from m3i_mm.runs.check import check_training
+from m3i_mm.runs.config_check import StepError
 
 
 def test_a_run_of_the_same_second_writes_into_its_own_folder(
@@ -16,3 +20,16 @@ def test_a_run_of_the_same_second_writes_into_its_own_folder(
     runner = build_runner(toy_config)
     runner.visualizer.add_scalar('x', 1.0)
     assert [*tmp_path.glob('*/vis_data/config.py')]
+
+
+def test_a_step_that_fails_names_the_module(toy_config, monkeypatch):
+    def fail(self, features):
+        raise AssertionError
+
+    monkeypatch.setattr(nn.Linear, 'forward', fail)
+    with pytest.raises(StepError) as error:
+        check_training(toy_config)
+    assert str(error.value).startswith(
+        "model.head (Linear) fails: AssertionError at 'raise AssertionError' "
+        'of fail'
+    )

@@ -62,6 +62,7 @@ def test_a_config_that_is_not_there(name, words):
         ('model = dict(a=b)', ['mine.py', "'b' is not defined"]),
         ("_base_ = 'absent.py'", ['mine.py', 'no config', 'absent.py']),
         ("_base_ = 'm3i_mm::m3i/x.py'", ['mine.py', 'no config', 'm3i/x.py']),
+        ("_base_ = 'm3i_mm::x.py'", ['mine.py', 'library::folder/config.py']),
         (
             "custom_imports = dict(imports=['no_such_package'])",
             ['mine.py', 'no_such_package'],
@@ -109,3 +110,34 @@ test_cfg = test_dataloader = test_evaluator = None
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 1
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        (dict(model=3), 'model holds settings, not 3'),
+        ({'train_dataloader': 'x'}, "train_dataloader holds .* not 'x'"),
+        ({'train_cfg.max_epochs': 0}, 'max_epochs=0 is no whole number of at'),
+        ({'train_cfg.max_epochs': 'x'}, "max_epochs='x' is no whole number"),
+        ({'train_dataloader.batch_size': 0}, 'train_dataloader.batch_size=0'),
+        ({'val_dataloader.num_workers': -1}, 'val_dataloader.num_workers=-1'),
+        ({'randomness.seed': 2**32}, 'randomness.seed=.* of at most'),
+        (dict(param_scheduler='x'), "param_scheduler is a list .*'x'"),
+        (dict(log_level='LOUD'), "log_level='LOUD' is none of DEBUG"),
+        (dict(default_scope='mmdte'), "'mmdte' is no .*Did you mean 'mmdet'"),
+    ],
+)
+def test_a_value_that_cannot_work(toy_config_file, options, words):
+    with pytest.raises(ConfigError, match=words):
+        read_config(toy_config_file, options)
+
+
+def test_an_override_of_a_variable_that_was_used_up(tmp_path):
+    path = write(tmp_path, 'size = 32\nmodel = dict(size=size)')
+    with pytest.raises(ConfigError, match='size: .*change it in the file'):
+        read_config(path, dict(size=64))
+
+
+def test_a_folder_is_no_config(tmp_path):
+    with pytest.raises(ConfigError, match='is a folder, and a config is nee'):
+        find_config(str(tmp_path))

@@ -33,7 +33,34 @@ def test_a_list_in_capitals(tmp_path):
     assert survey(str(tmp_path / 'photos')).texts == 2
 
 
-@pytest.mark.parametrize('name', ['a.png', 'a.zip', 'a.txt'])
+def test_one_picture_is_no_data_set(tmp_path):
+    folder = write_pictures(tmp_path / 'photos')
+    with pytest.raises(ConfigError, match='is one picture: give the folder'):
+        survey(str(folder / '0.png'))
+    with pytest.raises(ConfigError, match='name of the pictures is empty'):
+        survey('')
+
+
+def test_a_list_of_paths_from_the_root(tmp_path):
+    write_pictures(tmp_path / 'photos')
+    rows = [f'{tmp_path}/photos/{n}.png' for n in range(2)]
+    path = tmp_path / 'list.csv'
+    path.write_text('\n'.join(['image', *rows]))
+    found = survey(str(path))
+    assert (found.count, found.broken) == (2, [])
+
+
+def test_it_says_why_no_picture_can_be_read(tmp_path):
+    path = tmp_path / 'list.csv'
+    path.write_text('image\n../0.png\n')
+    with pytest.raises(ConfigError, match='the first: .*lies outside of'):
+        survey(str(path))
+    path.write_text('')
+    with pytest.raises(ConfigError, match=r'list\.csv is empty$'):
+        survey(str(path))
+
+
+@pytest.mark.parametrize('name', ['a.zip', 'a.txt'])
 def test_a_file_of_another_kind_is_named(tmp_path, name):
     (tmp_path / name).write_bytes(b'PK')
     with pytest.raises(ConfigError, match=f'{name} is neither a folder nor'):
@@ -85,3 +112,19 @@ def test_pictures_beside_folders_of_classes_are_said(tmp_path):
     found = survey(str(tmp_path / 'photos'))
     assert not found.classes
     assert 'which therefore are no classes' in str(found)
+
+
+@pytest.mark.parametrize(
+    ('labels', 'classes'),
+    [
+        ((0, 2), ['0', '1', '2']),
+        ((5_000_000_000, 7), ['5000000000', '7']),
+        ((0, -1), []),
+    ],
+)
+def test_numbers_as_labels(tmp_path, labels, classes):
+    write_pictures(tmp_path / 'photos')
+    rows = [f'photos/{n}.png,{label}' for n, label in enumerate(labels)]
+    path = tmp_path / 'list.csv'
+    path.write_text('\n'.join(['image,label', *rows]))
+    assert survey(str(path)).classes == classes

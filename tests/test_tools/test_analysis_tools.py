@@ -81,6 +81,33 @@ def test_get_flops_of_a_config(run_tool):
     assert 'Multiply-accumulates: 4.89 G' in output
 
 
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (
+            'benchmark_backbone.py --backends triton --device cpu',
+            'does not ru',
+        ),
+        ('benchmark_atomics.py --device cpu', "'triton_atomic' does not run"),
+        ('benchmark_backbone.py --image-sizes 0x8', '0 is no whole number'),
+        ('benchmark_dcnv3.py --contenders x --device cpu', '--contenders x: '),
+        ('plan_memory.py CONFIG', "the config has no entry 'optim_wrapper'"),
+        ('plan_memory.py CONFIG --devices 0', '0 is no whole number'),
+        ('benchmark_lists.py --rows 0', '0 is no number of at least 1'),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(
+    words, said, tmp_path, monkeypatch
+):
+    (tmp_path / 'bare.py').write_text('a = 1')
+    tool, *rest = words.replace('CONFIG', f'{tmp_path}/bare.py').split()
+    monkeypatch.setattr(sys, 'argv', [tool, *rest])
+    main = runpy.run_path(f'tools/analysis_tools/{tool}')['main']
+    with pytest.raises(SystemExit, match=f'^error: .*{said}') as stop:
+        main()
+    assert stop.value.code == 2
+
+
 DETECTOR = 'configs/coco/mask-rcnn_internimage-t_fpn_8xb2-1x_coco.py'
 SOFT = 'model.test_cfg.rcnn.nms.type=soft_nms'
 

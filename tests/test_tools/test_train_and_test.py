@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from toy import squares
+from toy.training import ToyAccuracy
 
 from m3i_mm.registry import MODELS
 from m3i_mm.runs import cli
@@ -131,6 +132,33 @@ def test_what_an_optimizer_refuses_is_one_line(toy_config_file, tmp_path):
     ]
     message = fails(train, toy_config_file, tmp_path, options=options)
     assert message.startswith('error: optim_wrapper: layer decay needs a')
+
+
+@pytest.mark.parametrize(
+    ('words', 'said'),
+    [
+        (['--launcher', 'pytorch'], 'RANK and WORLD_SIZE are not set'),
+        (['--launcher', 'slurm'], 'slurm_train.sh starts the processes'),
+        (['--seed', '-1'], 'argument --seed: -1 is no whole number'),
+    ],
+)
+def test_arguments_that_cannot_be_are_one_line(
+    toy_config_file, tmp_path, monkeypatch, words, said
+):
+    for name in ('RANK', 'WORLD_SIZE', 'SLURM_PROCID', 'SLURM_NTASKS'):
+        monkeypatch.delenv(name, raising=False)
+    assert said in fails(train, toy_config_file, tmp_path, *words)
+
+
+def test_what_a_metric_refuses_is_one_line(
+    toy_config_file, tmp_path, monkeypatch
+):
+    def refuse(self, results):
+        raise ValueError('no top 9 of 2 classes')
+
+    monkeypatch.setattr(ToyAccuracy, 'compute_metrics', refuse)
+    message = fails(train, toy_config_file, tmp_path)
+    assert message == 'error: the metric ToyAccuracy: no top 9 of 2 classes'
 
 
 def test_missing_files_are_named(toy_config_file, tmp_path):

@@ -13,24 +13,34 @@ from m3i_mm.benchmarks.measure import (
     add_benchmark_arguments,
     environment,
     markdown_table,
+    require_backends,
     write_json,
 )
+from m3i_mm.ops.deform_conv_v3.backends import BACKENDS
+from m3i_mm.runs.arguments import make_parser, output_file
 from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s --archs tiny --image-sizes 32x32 --backend torch',
     )
     add_benchmark_arguments(parser)
     parser.add_argument(
         '--backend',
+        choices=list(BACKENDS),
+        metavar='NAME',
         default='triton_atomic',
         help='backend of DCNv3 (default: %(default)s)',
     )
-    parser.add_argument('--out', help='JSON file to write')
+    parser.add_argument(
+        '--out',
+        type=output_file('.json'),
+        metavar='FILE',
+        help='JSON file to write',
+    )
     return parser.parse_args()
 
 
@@ -38,6 +48,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Measure, print, write."""
     args = parse_args()
+    require_backends([args.backend], args.device)
     rows = [
         benchmark_atomics(
             layer,

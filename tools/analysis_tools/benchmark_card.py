@@ -10,14 +10,15 @@ import sys
 from pathlib import Path
 
 from m3i_mm.benchmarks.card import LIMIT_SECONDS, pieces, run_pieces
+from m3i_mm.runs.arguments import make_parser, number
 from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s --list',
     )
     parser.add_argument(
         '--out',
@@ -30,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--limit',
-        type=float,
+        type=number(1),
         default=LIMIT_SECONDS,
         help='seconds for a piece (default: %(default)s)',
     )

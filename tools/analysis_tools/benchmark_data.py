@@ -11,14 +11,22 @@ import argparse
 
 from m3i_mm.benchmarks.bottleneck import find_bottleneck
 from m3i_mm.benchmarks.pipelines import compare_pipelines, load_jpegs
-from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.arguments import (
+    add_config_options,
+    make_parser,
+    number,
+    whole_number,
+)
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s --seconds 1',
+    )
     parser.add_argument(
         'config', nargs='?', help='training config to find the bottleneck of'
     )
@@ -30,13 +38,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--seconds',
-        type=float,
+        type=number(0),
         default=5.0,
         help='processor time for each pipeline (default: %(default)s)',
     )
     parser.add_argument(
         '--steps',
-        type=int,
+        type=whole_number(),
         default=20,
         help='batches that are timed with a config (default: %(default)s)',
     )

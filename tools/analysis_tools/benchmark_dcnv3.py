@@ -24,14 +24,16 @@ from m3i_mm.benchmarks.measure import (
     markdown_table,
     write_json,
 )
+from m3i_mm.runs.arguments import make_parser, output_folder
+from m3i_mm.runs.config_check import ConfigError
 from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s --archs tiny --image-sizes 32x64 --contenders torch',
     )
     add_benchmark_arguments(parser)
     parser.add_argument(
@@ -39,7 +41,12 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         help='names of the backends and rivals to run (default: all)',
     )
-    parser.add_argument('--out', help='folder for results.json and plot.png')
+    parser.add_argument(
+        '--out',
+        type=output_folder,
+        metavar='FOLDER',
+        help='folder for results.json and plot.png',
+    )
     return parser.parse_args()
 
 
@@ -51,6 +58,12 @@ def main() -> None:
     bandwidth = copy_bandwidth(device) if device.type == 'cuda' else None
     operators = contenders(device)
     names = args.contenders or list(operators)
+    unknown = [name for name in names if name not in operators]
+    if unknown:
+        raise ConfigError(
+            f'--contenders {" ".join(unknown)}: on {device} there are '
+            f'{", ".join(operators)}'
+        )
     rows = [
         {
             'contender': name,
@@ -73,7 +86,6 @@ def main() -> None:
     print(markdown_table(rows, used))
     if args.out:
         folder = Path(args.out)
-        folder.mkdir(parents=True, exist_ok=True)
         write_json(str(folder / 'results.json'), device, rows)
         plot(rows, str(folder / 'plot.png'))
 

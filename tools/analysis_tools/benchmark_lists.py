@@ -10,16 +10,20 @@ import tempfile
 from pathlib import Path
 
 from m3i_mm.benchmarks.lists import measure_list, write_list
+from m3i_mm.runs.arguments import make_parser, number, output_folder
 from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s --rows 1e4 --suffixes csv',
+    )
     parser.add_argument(
         '--rows',
         nargs='+',
-        type=float,
+        type=number(1),
         default=[1e6, 1e7],
         help='rows of the lists (default: 1e6 1e7)',
     )
@@ -31,7 +35,9 @@ def parse_args() -> argparse.Namespace:
         help='kinds of lists (default: all)',
     )
     parser.add_argument(
-        '--folder', help='where the lists are written (default: a temporary)'
+        '--folder',
+        type=output_folder,
+        help='where the lists are written (default: a temporary)',
     )
     return parser.parse_args()
 

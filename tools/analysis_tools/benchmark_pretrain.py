@@ -1,7 +1,5 @@
 """Compare the cost of M3I with other pre-trainings on the same backbone."""
 
-from argparse import ArgumentParser
-
 import torch
 
 from m3i_mm.benchmarks.measure import environment, markdown_table
@@ -11,7 +9,12 @@ from m3i_mm.benchmarks.pretraining import (
     method_models,
     synthetic_batch,
 )
-from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.arguments import (
+    add_config_options,
+    device,
+    make_parser,
+    whole_number,
+)
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
@@ -43,22 +46,35 @@ def print_report(measured: dict[str, Measurement]) -> None:
 @errors_in_one_line()
 def main() -> None:
     """Read the command line, measure and print."""
-    parser = ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s m3i_vit-base-p16_32xb128-amp-coslr-400e_in1k --batch-size 2',
+    )
     parser.add_argument('config', help='config of an M3I on a ViT')
     parser.add_argument(
         '--methods', nargs='+', help='some of them (default: all)'
     )
     parser.add_argument(
-        '--batch-size', type=int, default=64, help='(default: %(default)s)'
+        '--batch-size',
+        type=whole_number(),
+        default=64,
+        help='(default: %(default)s)',
     )
     parser.add_argument(
-        '--image-size', type=int, default=224, help='(default: %(default)s)'
+        '--image-size',
+        type=whole_number(),
+        default=224,
+        help='(default: %(default)s)',
     )
     parser.add_argument(
-        '--steps', type=int, default=10, help='(default: %(default)s)'
+        '--steps',
+        type=whole_number(),
+        default=10,
+        help='(default: %(default)s)',
     )
     parser.add_argument(
         '--device',
+        type=device,
         default='cuda' if torch.cuda.is_available() else 'cpu',
         help='(default: %(default)s)',
     )

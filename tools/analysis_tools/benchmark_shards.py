@@ -17,6 +17,7 @@ from m3i_mm.benchmarks.shards import (
 )
 from m3i_mm.datasets import ShardSource, SourceDataset
 from m3i_mm.datasets.transforms import DecodeImage
+from m3i_mm.runs.arguments import make_parser, output_folder, whole_number
 from m3i_mm.runs.explain import errors_in_one_line
 
 # a JPEG of 50 kB
@@ -25,7 +26,10 @@ SIZE = (300, 420)
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s --shards 2 --pictures 8 --workers 1 --batches 3',
+    )
     for name, default, text in (
         ('shards', 8, 'number of shards'),
         ('pictures', 10_000, 'pictures in a shard'),
@@ -36,12 +40,14 @@ def parse_args() -> argparse.Namespace:
     ):
         parser.add_argument(
             f'--{name}',
-            type=int,
+            type=whole_number(),
             default=default,
             help=f'{text} (%(default)s)',
         )
     parser.add_argument(
-        '--folder', help='where the shards are written (default: a temporary)'
+        '--folder',
+        type=output_folder,
+        help='where the shards are written (default: a temporary)',
     )
     return parser.parse_args()
 

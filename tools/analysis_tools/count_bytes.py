@@ -12,14 +12,15 @@ import torch
 from m3i_mm.benchmarks.compiled_traffic import traffic_of_compiled_step
 from m3i_mm.benchmarks.measure import add_network_arguments, markdown_table
 from m3i_mm.benchmarks.traffic import COLUMNS, table_rows, traffic_of_step
+from m3i_mm.runs.arguments import make_parser
 from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s --archs tiny --image-sizes 32x32 --dtype bfloat16',
     )
     add_network_arguments(parser)
     parser.add_argument(

@@ -11,18 +11,19 @@ import torch
 from m3i_mm.benchmarks.instructions import COLUMNS, count_dcnv3
 from m3i_mm.benchmarks.measure import markdown_table
 from m3i_mm.ops import Layout
+from m3i_mm.runs.arguments import make_parser, whole_number
 from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s --group-channels 16 --dtypes float32',
     )
     parser.add_argument(
         '--group-channels',
-        type=int,
+        type=whole_number(),
         nargs='+',
         default=[16, 32],
         help='widths of a group (default: 16 32, of T to XL and of H, G)',
@@ -36,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--map-sizes',
-        type=int,
+        type=whole_number(),
         nargs='+',
         default=[56],
         help='height and width of a map (default: 56); small ones are '
@@ -60,7 +61,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--architecture',
-        type=int,
+        type=whole_number(),
         default=90,
         help='compute capability without its dot (default: %(default)s)',
     )

@@ -6,7 +6,7 @@ Nothing is computed: the model is built without memory, at any size.
 import argparse
 
 from m3i_mm.benchmarks.complexity import build_without_memory, count_complexity
-from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.arguments import add_config_options, make_parser, whole_number
 from m3i_mm.runs.building import require_images_alone
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
@@ -14,7 +14,10 @@ from m3i_mm.runs.reading import read_config
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s internimage-t_32xb128-amp-coslr-300e_in1k',
+    )
     parser.add_argument(
         'config',
         help='config of a classifier, segmentor or pre-training, or with '
@@ -28,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--shape',
-        type=int,
+        type=whole_number(),
         nargs=2,
         default=[224, 224],
         metavar=('HEIGHT', 'WIDTH'),

@@ -1,9 +1,7 @@
 """Print the parameters of an M3I and the memory that training it takes."""
 
-from argparse import ArgumentParser
-
 from m3i_mm.benchmarks.memory_plan import STRATEGIES, plan_memory
-from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.arguments import add_config_options, make_parser, whole_number
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
@@ -13,10 +11,16 @@ GIB = 1 << 30
 @errors_in_one_line()
 def main() -> None:
     """Read the command line, plan and print."""
-    parser = ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s m3i_vit-base-p16_32xb128-amp-coslr-400e_in1k --devices 8',
+    )
     parser.add_argument('config', help='config of a pre-training')
     parser.add_argument(
-        '--devices', type=int, default=8, help='(default: %(default)s)'
+        '--devices',
+        type=whole_number(),
+        default=8,
+        help='(default: %(default)s)',
     )
     parser.add_argument(
         '--strategies',
@@ -27,11 +31,14 @@ def main() -> None:
     )
     parser.add_argument(
         '--batch-size',
-        type=int,
+        type=whole_number(),
         help='images per device (default: that of the config)',
     )
     parser.add_argument(
-        '--image-size', type=int, default=224, help='(default: %(default)s)'
+        '--image-size',
+        type=whole_number(),
+        default=224,
+        help='(default: %(default)s)',
     )
     add_config_options(parser)
     args = parser.parse_args()

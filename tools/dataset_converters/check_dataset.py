@@ -14,7 +14,13 @@ from m3i_mm.datasets.converters.inputs import (
     open_source,
 )
 from m3i_mm.datasets.sources import Source
-from m3i_mm.runs.arguments import add_config_options, make_parser
+from m3i_mm.runs.arguments import (
+    add_config_options,
+    make_parser,
+    output_file,
+    whole_number,
+)
+from m3i_mm.runs.config_check import ConfigError
 from m3i_mm.runs.reading import read_config
 
 
@@ -46,12 +52,15 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--workers',
-        type=int,
+        type=whole_number(),
         default=1,
         help='processes that read (default: %(default)s)',
     )
     parser.add_argument(
-        '--out', metavar='FILE', help='write the report as JSON'
+        '--out',
+        type=output_file('.json'),
+        metavar='FILE',
+        help='write the report as JSON',
     )
     return parser.parse_args()
 
@@ -60,8 +69,14 @@ def find_sources(args: argparse.Namespace) -> list[Source]:
     """Open what the command line names."""
     if not args.path.endswith('.py'):
         return [open_source(args.path, args.kind, **args.source_options)]
-    dataset = read_config(args.path).train_dataloader.dataset
+    cfg = read_config(args.path)
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
     parts = dataset.get('datasets', [dataset])
+    if not all('source' in part for part in parts):
+        raise ConfigError(
+            f'{args.path}: train_dataloader.dataset has no source that could '
+            'be read; m3i check tries configs of other data sets'
+        )
     return [DATASETS.build(part.source) for part in parts]
 
 

@@ -11,7 +11,11 @@ from m3i_mm.datasets.converters.inputs import (
     open_source,
 )
 from m3i_mm.datasets.converters.pack import unpack_shards
-from m3i_mm.runs.arguments import add_config_options, make_parser
+from m3i_mm.runs.arguments import (
+    add_config_options,
+    make_parser,
+    output_folder,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,7 +24,7 @@ def parse_args() -> argparse.Namespace:
         __doc__ or '', "m3i data from-shards 'shards/*.tar' pictures"
     )
     parser.add_argument('path', help='pattern of shards, folder, or list')
-    parser.add_argument('out', type=Path, help='folder to write to')
+    parser.add_argument('out', type=output_folder, help='folder to write to')
     parser.add_argument(
         '--kind',
         choices=sorted(KINDS),
@@ -37,7 +41,7 @@ def main() -> None:
     """Unpack the samples."""
     args = parse_args()
     source = open_source(args.path, args.kind, **args.source_options)
-    count = unpack_shards(source, args.out)
+    count = unpack_shards(source, Path(args.out))
     print(f'{count} of {len(source)} samples in {args.out}/samples.jsonl')
 
 

@@ -18,14 +18,19 @@ from m3i_mm.datasets.converters.inputs import (
     open_source,
 )
 from m3i_mm.datasets.converters.pack import pack_shards
-from m3i_mm.runs.arguments import add_config_options, make_parser
+from m3i_mm.runs.arguments import (
+    add_config_options,
+    make_parser,
+    output_folder,
+    whole_number,
+)
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = make_parser(__doc__ or '', 'm3i data to-shards photos shards')
     parser.add_argument('path', help='folder, list, or pattern of shards')
-    parser.add_argument('out', type=Path, help='folder to write to')
+    parser.add_argument('out', type=output_folder, help='folder to write to')
     parser.add_argument(
         '--kind',
         choices=sorted(KINDS),
@@ -38,13 +43,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--samples-per-shard',
-        type=int,
+        type=whole_number(),
         default=10000,
         help='(default: %(default)s)',
     )
     parser.add_argument(
         '--seed',
-        type=int,
+        type=whole_number(0, 2**32 - 1),
         default=0,
         help='the samples are shuffled with it (default: %(default)s)',
     )
@@ -53,7 +58,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--workers',
-        type=int,
+        type=whole_number(),
         default=1,
         help='shards written at a time (default: %(default)s)',
     )
@@ -67,7 +72,7 @@ def main() -> None:
     source = open_source(args.path, args.kind, **args.source_options)
     index = pack_shards(
         source,
-        args.out,
+        Path(args.out),
         args.samples_per_shard,
         None if args.keep_order else args.seed,
         args.workers,

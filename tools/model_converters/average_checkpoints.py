@@ -1,17 +1,24 @@
 """Average the weights of several checkpoints of one training."""
 
-from argparse import ArgumentParser
-
 from m3i_mm.checkpoints.publishing import average_checkpoints
+from m3i_mm.runs.arguments import make_parser, output_file
 from m3i_mm.runs.explain import errors_in_one_line
 
 
 @errors_in_one_line()
 def main() -> None:
     """Read the command line and average."""
-    parser = ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '', '%(prog)s epoch_1.pth epoch_2.pth --out average.pth'
+    )
     parser.add_argument('checkpoints', nargs='+', help='two files or more')
-    parser.add_argument('--out', required=True, help='the averaged weights')
+    parser.add_argument(
+        '--out',
+        type=output_file('.pth', '.safetensors'),
+        metavar='FILE',
+        required=True,
+        help='the averaged weights',
+    )
     args = parser.parse_args()
     if len(args.checkpoints) < 2:
         parser.error('an average needs at least two checkpoints')

@@ -12,18 +12,22 @@ from m3i_mm.models.internimage.conversion import (
     STYLES,
     convert_internimage,
 )
+from m3i_mm.runs.arguments import make_parser, output_file
 from m3i_mm.runs.explain import errors_in_one_line
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s internimage_t_1k_224.pth internimage_t.safetensors '
+        '--style backbone',
     )
     parser.add_argument('source', help='checkpoint to read')
     parser.add_argument(
-        'target', help='file to write; .safetensors or any other name'
+        'target',
+        type=output_file(''),
+        help='file to write; .safetensors or any other name',
     )
     parser.add_argument(
         '--style',

@@ -1,10 +1,7 @@
-r"""Convert a detector or segmentor that InternImage's authors released.
+"""Convert a detector or segmentor that InternImage's authors released.
 
 No conversion is needed to load one of them here; this tool serves programs
 that expect the names of MMDetection 3 and MMSegmentation 1.
-
-python tools/model_converters/internimage_downstream.py \
-    dino_4scale_internimage_l_1x_coco_layer_wise_lr.pth dino_l.pth
 """
 
 from __future__ import annotations
@@ -21,17 +18,20 @@ from m3i_mm.models.internimage.released_detectors import (
     check_names,
     convert_downstream,
 )
+from m3i_mm.runs.arguments import make_parser, output_file
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    parser = make_parser(
+        __doc__ or '',
+        '%(prog)s dino_4scale_internimage_l_1x_coco_layer_wise_lr.pth '
+        'dino_l.pth',
     )
     parser.add_argument('source', help='file of the authors, or its name')
-    parser.add_argument('target', help='file to write')
+    parser.add_argument('target', type=output_file(''), help='file to write')
     parser.add_argument(
         '--config',
         help='config of the model, known if the file has the name of the '

@@ -5,15 +5,23 @@ import os
 from m3i_mm.checkpoints.publishing import FORMATS, PARTS, publish
 from m3i_mm.runs.arguments import make_parser
 from m3i_mm.runs.explain import errors_in_one_line
+from m3i_mm.runs.run_folder import checkpoint_of
 
 
 @errors_in_one_line()
 def main() -> None:
     """Read the command line and publish."""
     parser = make_parser(
-        __doc__ or '', 'm3i publish work_dirs/mine/epoch_10.pth backbone'
+        __doc__ or '',
+        'm3i publish runs/photos backbone\n'
+        '  m3i publish work_dirs/mine/epoch_10.pth backbone',
     )
-    parser.add_argument('checkpoint', help='training checkpoint of M3I')
+    parser.add_argument(
+        'checkpoint',
+        metavar='RUN',
+        help='training checkpoint of M3I, or the work folder of a run, which '
+        'stands for its last one',
+    )
     parser.add_argument(
         'out',
         help='path of the result; gets the first 8 digits of its SHA-256 and '
@@ -39,6 +47,7 @@ def main() -> None:
         '(default: %(default)s)',
     )
     args = parser.parse_args()
+    args.checkpoint = checkpoint_of(args.checkpoint)
     if args.format == 'timm':
         from m3i_mm.timm import publish_for_timm
 

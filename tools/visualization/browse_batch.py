@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import argparse
 
-from m3i_mm.runs.arguments import add_config_options
+from m3i_mm.runs.arguments import (
+    add_config_options,
+    make_parser,
+    output_file,
+    whole_number,
+)
 from m3i_mm.runs.explain import errors_in_one_line
 from m3i_mm.runs.reading import read_config
 from m3i_mm.visualization import browse_batch
@@ -15,22 +20,26 @@ from m3i_mm.visualization import browse_batch
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser(
+        __doc__ or '', '%(prog)s runs/photos/pretrain.py --out batch.png'
+    )
     parser.add_argument('config', help='training config')
     parser.add_argument(
         '--out',
+        type=output_file('.png'),
+        metavar='FILE',
         default='batch.png',
         help='PNG file to write (default: %(default)s)',
     )
     parser.add_argument(
         '--samples',
-        type=int,
+        type=whole_number(),
         default=8,
         help='most samples to draw (default: %(default)s)',
     )
     parser.add_argument(
         '--seed',
-        type=int,
+        type=whole_number(0, 2**32 - 1),
         default=0,
         help='seed of order and augmentation (default: %(default)s)',
     )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from m3i_mm.utils.mistakes import MistakeExit
+
 from ..faults import DataError
 from ..sources import (
     ClassTarsSource,
@@ -18,13 +20,20 @@ from ..sources import (
     ShardSource,
     Source,
 )
-from ..sources.tables import RowTable
+from ..sources.tables import RowTable, read_table
 from ..texts import written
 
 __all__ = ['KINDS', 'one_line_errors', 'open_source', 'read_coco_captions']
 
 
-def _open_coco(ann_file: str, root: str, **options: Any) -> Source:
+def _open_coco(
+    ann_file: str, root: str | None = None, **options: Any
+) -> Source:
+    if root is None:
+        raise DataError(
+            f'{ann_file}: the folder of the pictures is needed too, '
+            '--source-options root=FOLDER'
+        )
     table = RowTable(read_coco_captions(ann_file))
     return ImageTextListSource(ann_file, root, table=table, **options)
 
@@ -97,6 +106,11 @@ def open_source(path: str, kind: str | None = None, **options: Any) -> Source:
             kind = 'shards' if '.tar' in path else 'folder'
     if kind not in KINDS:
         raise ValueError(f'kind is one of {sorted(KINDS)}, not {kind!r}')
+    if kind == 'list' and 'text' not in options:
+        columns = read_table(path, options.get('column_names')).columns
+        # a list of labels alone needs no texts
+        if 'text' not in columns and 'label' in columns:
+            options['text'] = []
     return KINDS[kind](path, **options)
 
 
@@ -105,11 +119,13 @@ def one_line_errors() -> Iterator[None]:
     """End a tool with one line if its data or arguments are wrong.
 
     Raises:
-        SystemExit: Instead of what sources and converters raise.
+        MistakeExit: Instead of what sources and converters raise.
     """
     try:
         yield
     except (ValueError, KeyError, TypeError, OSError, ImportError) as error:
         # str() of a KeyError puts its message in quotation marks
         message = error.args[0] if len(error.args) == 1 else error
-        raise SystemExit(f'error: {message}') from error
+        if isinstance(error, UnicodeEncodeError):
+            message = f'{error.object!a} is not in UTF-8: rename the file'
+        raise MistakeExit(str(message)) from error

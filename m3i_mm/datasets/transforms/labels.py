@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from mmcv.transforms import BaseTransform
 
+from m3i_mm.datasets.faults import DataError
 from m3i_mm.registry import TRANSFORMS
 
 __all__ = ['LabelName', 'Labels', 'get_field', 'whole_number']
@@ -82,14 +83,14 @@ class Labels(BaseTransform):
 
         Raises:
             KeyError: If a field is missing.
-            ValueError: If a label is out of range or no known class name.
+            DataError: If a label is out of range or no known class name.
         """
         for label, name in self.fields.items():
             value = self._index(label, get_field(results, name), results)
             count = self.num_classes.get(label)
             if value < 0 or (count is not None and value >= count):
                 end = 'inf' if count is None else count
-                raise ValueError(
+                raise DataError(
                     f'Sample {results["sample_key"]!r}: {label} = {value} '
                     f'(field {name!r}) is out of range [0, {end})'
                 )
@@ -103,7 +104,7 @@ class Labels(BaseTransform):
             return whole_number(value) if names is None else names[str(value)]
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             wanted = 'a number' if names is None else 'a known class name'
-            raise ValueError(
+            raise DataError(
                 f'Sample {results["sample_key"]!r}: {label} = {value!r} '
                 f'is not {wanted}'
             ) from error
@@ -154,7 +155,7 @@ class LabelName(BaseTransform):
         """
         number = whole_number(get_field(results, self.field))
         if not 0 <= number < len(self.classes):
-            raise ValueError(
+            raise DataError(
                 f'Sample {results["sample_key"]!r}: {self.field} = {number} '
                 f'is out of range [0, {len(self.classes)})'
             )

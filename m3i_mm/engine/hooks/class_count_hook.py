@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.hooks import Hook
 from torch import nn
 
+from m3i_mm.datasets.faults import DataError
 from m3i_mm.utils.wrappers import unwrap
 
 from ...registry import HOOKS
@@ -33,7 +34,7 @@ class ClassCountHook(Hook):
     the heads is for ``CheckpointFitHook``.
 
     Raises:
-        ValueError: If a head and a data set have different numbers of classes.
+        DataError: If a head and a data set have different numbers of classes.
     """
 
     def before_train(self, runner: Any) -> None:
@@ -68,7 +69,7 @@ class ClassCountHook(Hook):
             return
         for name, count in _heads(runner.model):
             if count != len(classes):
-                raise ValueError(
+                raise DataError(
                     f'{name} has num_classes={count}, but '
                     f'{type(dataset).__name__} has {len(classes)} classes '
                     f'({", ".join(map(str, classes[:3]))} ...). Set '
