@@ -12,6 +12,7 @@ from argparse import (
     RawDescriptionHelpFormatter,
 )
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import inf
 from typing import Any, NoReturn
 
@@ -187,12 +188,22 @@ class _KeyValue(DictAction):
             super().__call__(parser, namespace, values, option_string)
         except (AssertionError, SyntaxError, ValueError) as error:
             raise ArgumentError(self, str(error)) from error
+        except RecursionError as error:
+            raise ArgumentError(
+                self,
+                f'{" ".join(values)} cannot be read: a dictionary in a list '
+                "is written as \"[{'type': 'Adam'}]\"",
+            ) from error
 
     @staticmethod
     def _parse_iterable(val: str) -> Any:
-        """Parse a value; MMEngine's parser makes lists of dictionaries."""
+        """Parse a value; MMEngine's parser knows no dictionaries."""
         if val.startswith('{'):
             return ast.literal_eval(val)
+        if val.startswith(('[', '(')):
+            with suppress(SyntaxError, ValueError):
+                return ast.literal_eval(val)
+        # words without quotes
         return DictAction._parse_iterable(val)
 
 

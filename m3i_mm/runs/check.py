@@ -24,8 +24,9 @@ from m3i_mm.checkpoints.reading import read_checkpoint
 from m3i_mm.registry import LOOPS
 
 from .building import build_runner
-from .config_check import StepError
+from .config_check import ConfigError, StepError
 from .explain import USER_ERRORS, explain_step, explained_errors
+from .unknown_types import unknown_type
 
 __all__ = ['CheckEpochLoop', 'CheckIterLoop', 'check_training']
 
@@ -173,6 +174,9 @@ def check_training(cfg: Config) -> list[str]:
         SampleError: What is wrong with a sample.
     """
     train = cfg.train_cfg
+    loop = train.get('type')
+    if isinstance(loop, str) and LOOPS.get(loop) is None:
+        raise ConfigError(unknown_type('train_cfg', loop, LOOPS))
     by_epoch = train.pop('by_epoch', 'Iter' not in train.get('type', ''))
     train.type = f'm3i_mm.Check{"Epoch" if by_epoch else "Iter"}Loop'
     cfg.resume = False

@@ -16,6 +16,7 @@ from math import inf
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.registry import MODELS
 from mmengine.runner import FlexibleRunner, Runner
 
@@ -150,19 +151,22 @@ def check_values(cfg: Config) -> None:
         raise ConfigError(
             f'log_level={level!r} is none of DEBUG, INFO, WARNING, ERROR'
         )
-    _check_schedulers(cfg.get('param_scheduler'))
+    _check_entries(cfg, 'param_scheduler', 'schedulers', dict)
+    _check_entries(cfg, 'custom_hooks', 'hooks', (dict, Hook))
     _check_scope(cfg.get('default_scope'))
 
 
-def _check_schedulers(schedulers: Any) -> None:
-    if schedulers is None or isinstance(schedulers, dict):
+def _check_entries(
+    cfg: Config, key: str, what: str, kinds: type | tuple[type, ...]
+) -> None:
+    entries = cfg.get(key)
+    if entries is None or (isinstance(entries, dict) and dict is kinds):
         return
-    if not isinstance(schedulers, (list, tuple)) or not all(
-        isinstance(schedule, dict) for schedule in schedulers
+    if not isinstance(entries, (list, tuple)) or not all(
+        isinstance(entry, kinds) for entry in entries
     ):
         raise ConfigError(
-            'param_scheduler is a list of the settings of schedulers, not '
-            f'{schedulers!r}'
+            f'{key} is a list of the settings of {what}, not {entries!r}'
         )
 
 

@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
-from mmengine.registry import Registry
 from torch import nn
 
 from m3i_mm.checkpoints.reading import CheckpointError
@@ -33,6 +32,7 @@ from m3i_mm.utils.names import near_names
 
 from .config_check import ConfigError
 from .dataset_errors import explain_dataset_error
+from .unknown_types import explain_lookup, find_type, unknown_type
 
 __all__ = [
     'USER_ERRORS',
@@ -173,9 +173,14 @@ def _explain(error: Exception, cfg: Config) -> str | None:
             f'a label is {out_of_bounds[1]}, and the head has no class of '
             'that number: set num_classes of the head in model'
         )
+    lacking = explain_lookup(frames, cfg)
+    if lacking:
+        return lacking
     inner = builds[-1] if builds else {}
     if isinstance(inner.get('obj_type'), str) and inner.get('obj_cls') is None:
-        return _unknown_type(inner, cfg)
+        registry, name = inner['registry'], inner['obj_type']
+        place = find_type(cfg, name) or f'a {registry.name!r} registry'
+        return unknown_type(place, name, registry)
     if isinstance(error, TypeError):
         called = _explain_call(error, frames, builds, cfg)
         if called:
@@ -193,7 +198,7 @@ def _explain(error: Exception, cfg: Config) -> str | None:
         return None
     if 'obj_type' not in inner:
         return None
-    place = _find(cfg, inner['obj_type']) or _name(inner['obj_type'])
+    place = find_type(cfg, inner['obj_type']) or _name(inner['obj_type'])
     return f'{place}: {_refusal(error)}'
 
 
@@ -270,14 +275,6 @@ def _explain_file(error: BaseException) -> str | None:
     return None
 
 
-def _unknown_type(build: dict[str, Any], cfg: Config) -> str:
-    registry, name = build['registry'], build['obj_type']
-    place = _find(cfg, name) or f'a {registry.name!r} registry'
-    return f'{place}: there is no type {name!r}.' + near_names(
-        name.split('.')[-1], _registered(registry)
-    )
-
-
 def _explain_call(
     error: TypeError,
     frames: list[FrameType],
@@ -293,13 +290,13 @@ def _explain_call(
     name = match[1].split('.')[-1] if match[1] else match[2]
     called = _called(name, frames[-1], builds)
     if unexpected is None:
-        place = _find(cfg, builds[-1]['obj_type']) if builds else None
+        place = find_type(cfg, builds[-1]['obj_type']) if builds else None
         return f'{place or name}: {name} needs {match[3]}'
     key = unexpected[3]
     place = None
     if builds and key in builds[-1]['args']:
-        place = _find(cfg, builds[-1]['obj_type'], key)
-    place = place or _find(cfg, None, key)
+        place = find_type(cfg, builds[-1]['obj_type'], key)
+    place = place or find_type(cfg, None, key)
     if place is None:
         return None
     return f'{place}: {name} takes no argument {key!r}.' + near_names(
@@ -330,40 +327,5 @@ def _parameters(called: Any | None) -> set[str]:
     return names - {'self', 'args', 'kwargs'}
 
 
-def _registered(registry: Registry) -> set[str]:
-    """Return the names in a registry, its ancestors and their children."""
-    names: set[str] = set()
-    node: Registry | None = registry
-    while node is not None:
-        names |= set(node.module_dict)
-        for child in node.children.values():
-            names |= set(child.module_dict)
-        node = node.parent
-    return names
-
-
 def _name(built: Any) -> str:
     return built if isinstance(built, str) else built.__name__
-
-
-def _find(
-    node: Any, type_name: Any, key: str | None = None, path: str = ''
-) -> str | None:
-    """Return the dotted place of a ``type`` and a key in a config.
-
-    A ``type_name`` of None fits any dict.
-    """
-    if isinstance(node, (dict, Config)):
-        fits = type_name is None or node.get('type') == type_name
-        if fits and (key is None or key in node):
-            return '.'.join(filter(None, (path, key)))
-        items: Iterable[tuple[Any, Any]] = node.items()
-    elif isinstance(node, (list, tuple)):
-        items = enumerate(node)
-    else:
-        return None
-    for name, child in items:
-        place = _find(child, type_name, key, f'{path}.{name}'.lstrip('.'))
-        if place:
-            return place
-    return None

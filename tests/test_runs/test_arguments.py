@@ -1,8 +1,10 @@
 import argparse
+import ast
 
 import pytest
 
 from m3i_mm.runs.arguments import (
+    add_config_options,
     device,
     make_parser,
     number,
@@ -85,3 +87,30 @@ def test_a_wrong_command_line_is_one_line_and_status_2(capsys):
     said = capsys.readouterr().err
     assert said.count('\n') == 1
     assert said.startswith('error: argument --n: 0 is no whole number')
+
+
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [
+        ("[{'type': 'Adam', 'betas': (0.9, 0.95)}]", None),
+        ('[(1,2),(3,4)]', [(1, 2), (3, 4)]),
+        ('[cat,dog]', ['cat', 'dog']),
+        ('(1e-3,x)', (0.001, 'x')),
+        ('1,2', [1, 2]),
+        ('[]', []),
+    ],
+)
+def test_lists_of_all_kinds_are_values(text, value):
+    parser = make_parser('', '')
+    add_config_options(parser)
+    args = parser.parse_args(['--cfg-options', f'a.b={text}'])
+    wanted = ast.literal_eval(text) if value is None else value
+    assert args.cfg_options == {'a.b': wanted}
+
+
+def test_a_dictionary_that_is_no_literal_tells_the_way_out(capsys):
+    parser = make_parser('', '')
+    add_config_options(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--cfg-options', 'a=[dict(type="Adam",lr=1)]'])
+    assert "[{'type': 'Adam'}]" in capsys.readouterr().err

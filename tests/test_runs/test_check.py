@@ -7,7 +7,7 @@ from torch import nn
 
 from m3i_mm.runs.building import build_runner
 from m3i_mm.runs.check import check_training
-from m3i_mm.runs.config_check import StepError
+from m3i_mm.runs.config_check import ConfigError, StepError
 
 
 def test_a_run_of_the_same_second_writes_into_its_own_folder(
@@ -33,3 +33,9 @@ def test_a_step_that_fails_names_the_module(toy_config, monkeypatch):
         "model.head (Linear) fails: AssertionError at 'raise AssertionError' "
         'of fail'
     )
+
+
+def test_a_loop_that_is_not_there_is_named(toy_config):
+    toy_config.train_cfg.type = 'EpochBasedTrainLop'
+    with pytest.raises(ConfigError, match='train_cfg: .*EpochBasedTrainLoop'):
+        check_training(toy_config)

@@ -110,6 +110,15 @@ def test_auto_scale_lr_counts_accumulation(toy_config_file, tmp_path):
         ('model.widht=3', ['model.widht', "'width'"]),
         ('model.type=ToyModl', ["model: there is no type 'ToyModl'", 'ToyM']),
         (
+            'optim_wrapper.optimizer.type=AdamV',
+            ["optim_wrapper.optimizer: there is no type 'AdamV'", "'Adam'"],
+        ),
+        (
+            'train_dataloader.collate_fn.type=default_colate',
+            ["train_dataloader.collate_fn: there is no type 'default_colate'"],
+        ),
+        ('custom_hooks=[Nope]', ["settings of hooks, not ['Nope']"]),
+        (
             'optim_wrapper.optimizer.momentu=0.5',
             ['optim_wrapper.optimizer.momentu', "'momentum'"],
         ),
