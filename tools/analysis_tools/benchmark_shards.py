@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = make_parser(
         __doc__ or '',
-        '%(prog)s --shards 2 --pictures 8 --workers 1 --batches 3',
+        '%(prog)s --shards 2 --pictures 64 --workers 1 --batches 3',
     )
     for name, default, text in (
         ('shards', 8, 'number of shards'),
