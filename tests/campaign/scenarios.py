@@ -175,7 +175,7 @@ def fill_the_disk(folder: Path, tries: int, rng: random.Random) -> Row:
         run = Run(command, log, limit=limit)
         codes = run.end()
         last = run.said.strip().splitlines()[-1]
-        held = codes[0] == 1 and 'cannot be written: File too large' in last
+        held = codes[0] == 2 and 'cannot be written: File too large' in last
         left = sorted(work_dir.glob('*.part'))
         codes = Run([command[0], '--resume', *command[1:]], log).end()
         held = held and not left and codes == [0]
@@ -200,7 +200,7 @@ def share_a_folder(folder: Path, tries: int, rng: random.Random) -> Row:
         time.sleep(rng.uniform(0, seconds / 3))
         second = Run(command, folder / f'second-{attempt}.log')
         codes = [*second.end(), *first.end()]
-        held = codes == [1, 0] and 'is in use by' in second.said
+        held = codes == [2, 0] and 'is in use by' in second.said
         held = held and equal(final_state(work_dir), whole)
         row.count(held, codes, f'{codes} {second.said[-300:]}')
     return row

@@ -188,7 +188,7 @@ def test_prediction_by_the_name_alone(
     asked, _ = downloads
     monkeypatch.setattr(sys, 'argv', list(sys.argv))
     monkeypatch.setattr(
-        'm3i_mm.runs.reading.config_of_released', lambda name: small_config
+        'm3i_mm.runs.run_folder.config_of_released', lambda name: small_config
     )
     picture = next((tmp_path / 'images').iterdir())
     words = ['--checkpoint', NAME, '--out', str(tmp_path / 'found')]
