@@ -281,7 +281,8 @@ def _enlarged(image: np.ndarray) -> np.ndarray:
         image (np.ndarray): (H, W, 3).
 
     Returns:
-        np.ndarray: The same, its shorter side at least ``READABLE`` pixels.
+        np.ndarray: The same, its shorter side at least ``READABLE`` pixels,
+        unless the longer one would have more than ``MOST_PIXELS`` then.
     """
     factor = -(-READABLE // min(image.shape[:2]))
     # but not a line of one pixel to a wall

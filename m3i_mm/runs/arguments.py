@@ -127,12 +127,7 @@ def output_folder(path: str) -> str:
     Raises:
         ArgumentTypeError: If it is a file, or cannot be made or written to.
     """
-    try:
-        os.makedirs(path, exist_ok=True)
-    except OSError as error:
-        raise ArgumentTypeError(
-            f'the folder {path!r} cannot be made: {error.strerror}'
-        ) from error
+    _make_folder(path, f'the folder {path!r}')
     if not os.access(path, os.W_OK):
         raise ArgumentTypeError(f'{path!r} cannot be written to')
     return path
@@ -156,17 +151,21 @@ def output_file(*suffixes: str) -> Callable[[str], str]:
                 f'{path!r} must end in {" or ".join(suffixes)}'
             )
         folder = os.path.dirname(os.path.abspath(path))
-        try:
-            os.makedirs(folder, exist_ok=True)
-        except OSError as error:
-            raise ArgumentTypeError(
-                f'the folder of {path!r} cannot be made: {error.strerror}'
-            ) from error
+        _make_folder(folder, f'the folder of {path!r}')
         if os.path.isdir(path) or not os.access(folder, os.W_OK):
             raise ArgumentTypeError(f'{path!r} cannot be written')
         return path
 
     return check
+
+
+def _make_folder(folder: str, name: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise ArgumentTypeError(
+            f'{name} cannot be made: {error.strerror}'
+        ) from error
 
 
 class _KeyValue(DictAction):

@@ -31,6 +31,11 @@ __all__ = [
     'world_size',
 ]
 
+# variables with the rank and the number of processes; what sets them
+_LAUNCHERS = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'tools/dist_train.sh'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'tools/slurm_train.sh'),
+}
 # of prctl(2)
 _SET_PARENT_DEATH_SIGNAL = 1
 
@@ -41,10 +46,10 @@ def world_size(launcher: str) -> int:
     Args:
         launcher (str): ``'none'``, ``'pytorch'`` or ``'slurm'``.
     """
-    variable = {'pytorch': 'WORLD_SIZE', 'slurm': 'SLURM_NTASKS'}
     if launcher == 'none':
         return 1
-    return int(os.environ[variable[launcher]])
+    _, variable, _ = _LAUNCHERS[launcher]
+    return int(os.environ[variable])
 
 
 def require_launcher(launcher: str) -> None:
@@ -56,11 +61,7 @@ def require_launcher(launcher: str) -> None:
     Raises:
         ConfigError: If the launcher's variables are not set.
     """
-    variables = {
-        'pytorch': ('RANK', 'WORLD_SIZE', 'tools/dist_train.sh'),
-        'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'tools/slurm_train.sh'),
-    }
-    *needed, script = variables.get(launcher, ('',))
+    *needed, script = _LAUNCHERS.get(launcher, ('',))
     missing = [name for name in needed if name not in os.environ]
     if missing:
         raise ConfigError(

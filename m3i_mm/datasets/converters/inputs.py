@@ -26,6 +26,14 @@ from ..texts import written
 __all__ = ['KINDS', 'one_line_errors', 'open_source', 'read_coco_captions']
 
 
+def _open_list(path: str, **options: Any) -> Source:
+    table = read_table(path, options.get('column_names'))
+    # a list of labels alone needs no texts
+    if 'text' not in table.columns and 'label' in table.columns:
+        options.setdefault('text', [])
+    return ImageTextListSource(path, table=table, **options)
+
+
 def _open_coco(
     ann_file: str, root: str | None = None, **options: Any
 ) -> Source:
@@ -76,7 +84,7 @@ def read_coco_captions(ann_file: str) -> Iterator[dict[str, Any]]:
 KINDS: dict[str, Callable[..., Source]] = {
     'folder': ImageFolderSource,
     'files': PairedFilesSource,
-    'list': ImageTextListSource,
+    'list': _open_list,
     'shards': ShardSource,
     'imagenet22k': ClassTarsSource,
     'coco': _open_coco,
@@ -106,11 +114,6 @@ def open_source(path: str, kind: str | None = None, **options: Any) -> Source:
             kind = 'shards' if '.tar' in path else 'folder'
     if kind not in KINDS:
         raise ValueError(f'kind is one of {sorted(KINDS)}, not {kind!r}')
-    if kind == 'list' and 'text' not in options:
-        columns = read_table(path, options.get('column_names')).columns
-        # a list of labels alone needs no texts
-        if 'text' not in columns and 'label' in columns:
-            options['text'] = []
     return KINDS[kind](path, **options)
 
 
